@@ -1,0 +1,1 @@
+"""Measurements anyone can run: Antiphon beside its peers, on the same work, in one run."""

@@ -1,0 +1,40 @@
+"""The child process of the bench: serves one peer on a socket it inherits, on one core (python -m bench.http.serve)."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import signal
+import socket
+import sys
+from importlib import import_module
+
+MISSING = 3
+"""Exit status when the server cannot be imported: the run goes on without it."""
+
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> int:
+    """Serve until ended."""
+    parser = argparse.ArgumentParser(description="Serve one peer; started by bench.http, not by hand.")
+    parser.add_argument("module")
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--core", type=int, required=True)
+    parser.add_argument("--layered", action="store_true")
+    options = parser.parse_args()
+    # A frozen child would outlive a killed parent for ever.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.sched_setaffinity(0, {options.core})
+    try:
+        server = import_module(f"bench.http.servers.{options.module}")
+    except ImportError as error:
+        print(error, file=sys.stderr)
+        return MISSING
+    server.serve(socket.socket(fileno=options.fd), layered=options.layered)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Olympus, the reference backend built on Antiphon."""

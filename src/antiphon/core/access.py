@@ -1,0 +1,113 @@
+"""Who may call an action: rules, what they say, and the trait without which no action starts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from antiphon.core.errors import Forbidden, NotSignedIn
+from antiphon.core.session import Identifier
+from antiphon.core.traits import Trait
+
+if TYPE_CHECKING:
+    from antiphon.core.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a rule says: granted, perhaps within a scope, or refused for a reason that only the log shows."""
+
+    granted: bool
+    scope: str = ""
+    reason: str = ""
+
+
+class Rule(Protocol):
+    """An async function from a call's context to a verdict. Its name is what logs and documentation say."""
+
+    @property
+    def __name__(self) -> str: ...
+
+    def __call__(self, ctx: Context, /) -> Awaitable[Verdict]: ...
+
+
+GRANTED = Verdict(granted=True)
+
+
+async def anyone(ctx: Context) -> Verdict:
+    """Everybody, signed in or not. The caller is not even looked up."""
+    return GRANTED
+
+
+@dataclass(frozen=True, slots=True)
+class Allow(Trait):
+    """Who may call the action: one rule that says yes is enough."""
+
+    rules: tuple[Rule, ...]
+
+    @property
+    def open(self) -> bool:
+        """Whether everybody may, so that nobody needs to be asked."""
+        return anyone in self.rules
+
+    @property
+    def needs(self) -> Iterable[type]:
+        return () if self.open else (Identifier,)
+
+    async def admit(self, ctx: Context) -> None:
+        """Return when the caller may. Raises NotSignedIn or Forbidden otherwise, and logs why."""
+        await ctx.identify()
+        refusals: list[str] = []
+        for rule in self.rules:
+            verdict = await rule(ctx)
+            if verdict.granted:
+                ctx.scope = verdict.scope
+                return
+            refusals.append(f"{rule.__name__}: {verdict.reason or 'refused'}")
+        ctx.log.info("call.refused", rules=refusals, roles=sorted(ctx.caller.roles))
+        raise refusal(ctx)
+
+
+def allow(*rules: Rule) -> Allow:
+    """Say who may call the action. `allow(anyone)` opens it to everybody, and has to be said out loud."""
+    if not rules:
+        raise TypeError("allow() needs a rule, such as allow(signed_in) or allow(anyone)")
+    return Allow(rules)
+
+
+def all_of(*rules: Rule) -> Rule:
+    """A rule that says yes only when each of these does. The scope is that of the last one that names one."""
+
+    async def every(ctx: Context) -> Verdict:
+        scope = ""
+        for rule in rules:
+            verdict = await rule(ctx)
+            if not verdict.granted:
+                return Verdict(granted=False, reason=f"{rule.__name__}: {verdict.reason or 'refused'}")
+            scope = verdict.scope or scope
+        return Verdict(granted=True, scope=scope)
+
+    return named(every, f"all_of({', '.join(rule.__name__ for rule in rules)})")
+
+
+def named(rule: Callable[[Context], Awaitable[Verdict]], name: str) -> Rule:
+    """The rule under the name that logs and documentation should show."""
+    rule.__name__ = name  # pyright: ignore[reportFunctionMemberAccess]  # every function has a name that can be set
+    return rule  # pyright: ignore[reportReturnType]  # and so it is a Rule
+
+
+async def require(rule: Rule, ctx: Context) -> None:
+    """Ask a rule inside an action or at a channel's door. Raises NotSignedIn or Forbidden."""
+    await ctx.identify()
+    verdict = await rule(ctx)
+    if not verdict.granted:
+        ctx.log.info(
+            "call.refused", rules=[f"{rule.__name__}: {verdict.reason or 'refused'}"], roles=sorted(ctx.caller.roles)
+        )
+        raise refusal(ctx)
+
+
+def refusal(ctx: Context) -> NotSignedIn | Forbidden:
+    """The error for a caller who may not: who they are decides which of the two."""
+    return Forbidden() if ctx.caller.signed_in else NotSignedIn()

@@ -1,0 +1,212 @@
+"""The application on one page: modules, transports, middleware and settings; and its life, initialise → start → stop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, ClassVar, TypeVar, cast
+
+from antiphon.core.access import Allow
+from antiphon.core.action import AnyAction
+from antiphon.core.clock import Clock, Ids, RandomIds, SystemClock
+from antiphon.core.errors import SetupError
+from antiphon.core.info import AppInfo
+from antiphon.core.log import Logger, Silent
+from antiphon.core.middleware import Middleware
+from antiphon.core.module import Gathered, Module, gather
+from antiphon.core.opening import Plan, Planner, Services
+from antiphon.core.runtime import Runtime
+from antiphon.core.service import Service
+from antiphon.core.settings import Settings, doc, environment_of, load, settings_files
+from antiphon.core.tally import Tallies
+from antiphon.core.transport import Transport
+
+T = TypeVar("T")
+
+
+class AppSettings(Settings, frozen=True):
+    """What concerns the application as a whole."""
+
+    section: ClassVar[str] = "app"
+
+    folder: Annotated[
+        Path, doc("The folder for data that the application keeps itself, such as its embedded stores.")
+    ] = Path("var")
+
+
+class App:
+    """A backend: what it can do (modules), how it is reached (transports), and what stands around every call.
+
+    Nothing is imported, read or opened before `start`. Two applications can live in one process.
+    """
+
+    catalogue: ClassVar[Sequence[Service[Any]]] = ()
+    """Services that are opened when something needs them, beside those that the modules define."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        version: str = "0.0.0",
+        modules: Iterable[Module | ModuleType | str] = (),
+        transports: Iterable[Transport] = (),
+        middleware: Sequence[Middleware] = (),
+        values: Iterable[object] = (),
+        settings: Mapping[str, Mapping[str, object]] | None = None,
+        folder: Path | str = ".",
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+    ) -> None:
+        self.name = name
+        self.version = version
+        self.modules = tuple(modules)
+        self.transports = tuple(transports)
+        self.middleware = tuple(middleware)
+        self.values = tuple(values)
+        self.settings = dict(settings or {})
+        self.folder = Path(folder)
+        self.clock: Clock = clock or SystemClock()
+        self.ids: Ids = ids or RandomIds()
+        self.runtime: Runtime | None = None
+        self._services: Services | None = None
+        self._started: list[Transport] = []
+
+    # initialise: everything that can be wrong with the program is found here, and nothing is opened
+
+    def gathered(self) -> Gathered:
+        """What the modules define. Raises SetupError for an action without a rule, and for every trait that does not fit."""
+        gathered = gather(self.modules)
+        problems = [problem for action in gathered.actions for problem in _problems(action)]
+        if problems:
+            raise SetupError(*problems)
+        return gathered
+
+    def plan(self, gathered: Gathered, transports: Sequence[Transport]) -> Plan:
+        """Which services open, in which order, and which settings are read."""
+        wanted: list[tuple[str, type]] = list(gathered.needs)
+        for action in gathered.actions:
+            wanted += [(action.name, need) for trait in action.traits for need in trait.needs]
+        for transport in transports:
+            wanted += [(transport.name, need) for need in transport.needs]
+        if any(service.gives is Logger for service in (*gathered.services, *self.catalogue)):
+            wanted.insert(0, ("the application", Logger))
+        wanted.append(("the application", AppSettings))
+        given = dict.fromkeys((Clock, Ids, AppInfo, Tallies, *map(type, self.values)), object())
+        return Planner(gathered.services, self.catalogue, cast("Mapping[type, object]", given)).plan(
+            wanted, gathered.scoped
+        )
+
+    # start
+
+    async def start(
+        self, *, environ: Mapping[str, str] | None = None, transports: Sequence[Transport] | None = None
+    ) -> Runtime:
+        """Open the services in the order of need, then the transports. What was opened is closed again if a step fails."""
+        if self.runtime is not None:
+            raise SetupError(f"{self.name} is running already.")
+        chosen = self.transports if transports is None else transports
+        gathered = self.gathered()
+        plan = self.plan(gathered, chosen)
+        environ = os.environ if environ is None else environ
+        environment = environment_of(environ)
+        loaded = load(
+            plan.sections,
+            defaults=self.settings,
+            files=settings_files(self.folder, environment),
+            environ=environ,
+            environment=environment,
+            dotenv=self.folder / ".env",
+        )
+        sections = {section: loaded[section] for section in plan.sections}
+        tallies = Tallies()
+        info = AppInfo(self.name, self.version, environment, self.folder / loaded[AppSettings].folder)
+        given: dict[Any, object] = {Clock: self.clock, Ids: self.ids, AppInfo: info, Tallies: tallies}
+        given |= {type(value): value for value in self.values} | sections
+        self._services = services = Services(given)
+        try:
+            log: Logger = Silent()
+            for step in plan.steps:
+                await services.open(step)
+                log = cast("Logger | None", services.find(Logger)) or log
+                log.debug("service.opened", service=step.service.name, wanted_by=step.wanted_by)
+            runtime = Runtime(
+                info=info,
+                clock=self.clock,
+                ids=self.ids,
+                log=log,
+                actions=gathered.actions,
+                scoped={provider.gives: provider for provider in gathered.scoped},
+                middleware=self.middleware,
+                settings=sections,
+                opened=services,
+                tallies=tallies,
+            )
+            for transport in chosen:
+                services.by_type[type(transport)] = transport
+                transport.prepare(runtime)
+            for transport in chosen:
+                self._started.append(transport)
+                await transport.start()
+        except BaseException:
+            await self.stop()
+            raise
+        self.runtime = runtime
+        return runtime
+
+    # stop
+
+    async def stop(self) -> None:
+        """Drain and stop the transports, then close the services in reverse. Each step is taken even when others fail."""
+        failures: list[Exception] = []
+        started, self._started = self._started, []
+        services, self._services = self._services, None
+        runtime, self.runtime = self.runtime, None
+        steps: list[Callable[[], Any]] = [transport.drain for transport in reversed(started)]
+        steps += [transport.stop for transport in reversed(started)]
+        if services is not None:
+            steps.append(services.close)
+        for step in steps:
+            try:
+                await step()
+            except Exception as error:  # noqa: BLE001  # the other parts must still close
+                failures.append(error)
+        if runtime is not None:
+            runtime.calls.close()
+        if failures:
+            raise ExceptionGroup(f"{self.name} did not stop cleanly", failures)
+
+    @asynccontextmanager
+    async def running(
+        self, *, environ: Mapping[str, str] | None = None, transports: Sequence[Transport] | None = None
+    ) -> AsyncIterator[Runtime]:
+        """The application, started for as long as the block runs."""
+        runtime = await self.start(environ=environ, transports=transports)
+        try:
+            yield runtime
+        finally:
+            await self.stop()
+
+    def transport(self, kind: type[T]) -> T:
+        """The transport of this kind. Raises SetupError when the application has none."""
+        for transport in self.transports:
+            if isinstance(transport, kind):
+                return transport
+        raise SetupError(f"{self.name} has no {kind.__name__} transport. Add it: App(transports=[{kind.__name__}()]).")
+
+
+def _problems(action: AnyAction) -> Iterable[str]:
+    """What is wrong with one action."""
+    try:
+        if action.trait(Allow) is None:
+            yield (
+                f"{action.where}: the action {action.name} does not say who may call it. "
+                f"Add allow(...) to its traits, such as allow(signed_in); allow(anyone) opens it to everybody."
+            )
+        _ = action.schema, action.result
+        for trait in action.traits:
+            yield from trait.problems(action)
+    except SetupError as error:
+        yield from error.problems

@@ -1,0 +1,94 @@
+"""The calls that run now: how many may, which are out of time, and how the last ones end at a drain.
+
+No call has a timer of its own. A sweep once a second, or sooner when a call with less time begins, cancels what is over
+its deadline; the runner turns that cancellation into TimedOut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+
+from antiphon.core.clock import Clock
+from antiphon.core.context import Context
+from antiphon.core.errors import Unavailable
+
+SWEEP_SECONDS = 1.0
+
+
+class Calls:
+    """The running calls of one process."""
+
+    def __init__(self, clock: Clock, most: int) -> None:
+        self.most = most
+        self.draining = False
+        self._clock = clock
+        self._open: dict[Context, asyncio.Task[object]] = {}
+        self._sweep_at = inf
+        self._timer: asyncio.TimerHandle | None = None
+        self._emptied: asyncio.Event | None = None
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def enter(self, ctx: Context) -> None:
+        """Begin a call. Raises Unavailable when as many run as may."""
+        if len(self._open) >= self.most:
+            raise Unavailable("The server is full. Try again soon.")
+        task = asyncio.current_task()
+        assert task is not None, "a call runs inside a task"
+        self._open[ctx] = task
+        if ctx.deadline < self._sweep_at:
+            self._arm(ctx.deadline)
+
+    def leave(self, ctx: Context) -> None:
+        """End a call."""
+        self._open.pop(ctx, None)
+        if self._emptied is not None and not self._open:
+            self._emptied.set()
+
+    def sweep(self) -> None:
+        """Cancel what is out of time."""
+        now = self._clock.monotonic()
+        nearest = inf
+        for ctx, task in self._open.items():
+            if ctx.out_of_time:
+                continue
+            if ctx.deadline <= now:
+                ctx.out_of_time = True
+                task.cancel()
+            else:
+                nearest = min(nearest, ctx.deadline)
+        self._timer, self._sweep_at = None, inf
+        if nearest < inf:
+            self._arm(nearest)
+
+    def _arm(self, deadline: float) -> None:
+        """Sweep at this deadline, but look again after a second at the latest: deadlines may be moved forward."""
+        now = self._clock.monotonic()
+        at = max(now, min(deadline, now + SWEEP_SECONDS))
+        if self._timer is not None:
+            if self._sweep_at <= at:
+                return
+            self._timer.cancel()
+        self._sweep_at = at
+        self._timer = asyncio.get_running_loop().call_later(at - now, self.sweep)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for the running calls, then cancel what is left. Entering is the transports' matter, not refused here."""
+        self.draining = True
+        if self._open:
+            self._emptied = asyncio.Event()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._emptied.wait()
+            except TimeoutError:
+                for task in self._open.values():
+                    task.cancel()
+        self.close()
+
+    def close(self) -> None:
+        """Stop sweeping."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer, self._sweep_at = None, inf

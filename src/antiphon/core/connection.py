@@ -1,0 +1,43 @@
+"""Through what a call came: the client's end, as far as an action may care."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+type TransportName = Literal["http", "websocket", "graphql", "cli", "worker", "mcp", "direct"]
+
+
+class Connection:
+    """The client's end of a call. Transports give a subclass that reads its facts only when asked.
+
+    `type` is the transport, `id` names the connection, `identifier` is the client's address (empty when there is none),
+    `subscriptions` are the topics it watches.
+    """
+
+    __slots__ = ("_id", "_identifier", "subscriptions", "type")
+
+    def __init__(self, type: TransportName, *, id: str = "", identifier: str = "") -> None:
+        self.type: TransportName = type
+        self._id = id
+        self._identifier = identifier
+        self.subscriptions: frozenset[str] = frozenset()
+
+    @property
+    def id(self) -> str:
+        """The connection's own id."""
+        return self._id
+
+    @property
+    def identifier(self) -> str:
+        """The client's address."""
+        return self._identifier
+
+    @property
+    def session_token(self) -> str | None:
+        """The session id the client sent, or None. A secret."""
+        return None
+
+    @property
+    def agent(self) -> str:
+        """What the client says it is (`User-Agent`), or an empty text."""
+        return ""

@@ -1,0 +1,229 @@
+"""The context of one call: who, through what, until when, and what stands by. The only thing an action is given."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+
+from antiphon.core.action import Action, Stream
+from antiphon.core.caller import ANONYMOUS, Caller
+from antiphon.core.connection import Connection
+from antiphon.core.errors import SetupError
+from antiphon.core.log import Logger
+from antiphon.core.session import Identifier, Session, SessionSource
+
+if TYPE_CHECKING:
+    from antiphon.core.runtime import Runtime
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+type AtEnd = Callable[[BaseException | None], Awaitable[None]]
+"""A step at the end of a call: given the error that ends it, or None."""
+
+
+class Context:
+    """One call, from inside.
+
+    Times are UTC; `deadline` is seconds of the application's monotonic clock. What is made once per call
+    (`ctx.get`) is shared with the calls made from here, and so is the transaction.
+    """
+
+    __slots__ = (
+        "_ends",
+        "_identified",
+        "_log",
+        "_made",
+        "_session",
+        "action_name",
+        "base",
+        "caller",
+        "connection",
+        "deadline",
+        "facts",
+        "out_of_time",
+        "request_id",
+        "runtime",
+        "safe",
+        "scope",
+    )
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        action_name: str,
+        connection: Connection,
+        *,
+        request_id: str,
+        deadline: float,
+        safe: bool = False,
+        caller: Caller | None = None,
+    ) -> None:
+        self.runtime = runtime
+        self.action_name = action_name
+        self.connection = connection
+        self.request_id = request_id
+        self.deadline = deadline
+        self.safe = safe
+        self.caller: Caller = caller or ANONYMOUS
+        self._identified = caller is not None
+        self.scope = ""
+        self.base: str | None = None
+        self.out_of_time = False
+        self.facts: list[object] | None = None
+        self._ends: list[AtEnd] | None = None
+        self._made: dict[type, Any] | None = None
+        self._session: Session | None = None
+        self._log: Logger | None = None
+
+    # What stands by
+
+    def get(self, kind: type[R]) -> R:
+        """A service of the application, or something made once for this call, by its type."""
+        if self._made is not None and kind in self._made:
+            return cast("R", self._made[kind])
+        service = self.runtime.services.get(kind)
+        if service is not None:
+            return cast("R", service)
+        return cast("R", self._make(kind))
+
+    def _make(self, kind: type) -> Any:
+        provider = self.runtime.scoped.get(kind)
+        if provider is None:
+            raise SetupError(
+                f"The action {self.action_name} asks for {kind.__name__}, which nothing here gives. Declare it with @service or "
+                f"@scoped in one of the modules, or name it: Module(__name__, needs=[{kind.__name__}])."
+            )
+        needs = [
+            self if need.type is Context else self._need(need.type, optional=need.optional) for need in provider.needs
+        ]
+        made = provider.function(*needs)
+        if self._made is None:
+            self._made = {}
+        self._made[kind] = made
+        return made
+
+    def _need(self, kind: type, *, optional: bool) -> Any:
+        if optional and kind not in self.runtime.services and kind not in self.runtime.scoped:
+            return None
+        return self.get(kind)
+
+    # Who
+
+    async def identify(self) -> Caller:
+        """Who calls. Under a rule other than `anyone` this was already asked."""
+        if not self._identified:
+            identifier = self.runtime.find(Identifier)
+            self.caller = await identifier.identify(self) if identifier is not None else ANONYMOUS
+            self._identified = True
+        return self.caller
+
+    async def session(self) -> Session:
+        """The caller's session; it exists once somebody has signed in. Raises Unavailable when it cannot be read."""
+        if self._session is None:
+            self._session = await self.runtime.require(SessionSource, "ctx.session()").session_of(self)
+        return self._session
+
+    def become(self, caller: Caller) -> None:
+        """From here on the call is this caller's: what signing in and out say."""
+        self.caller = caller
+        self._identified = True
+
+    # When
+
+    @property
+    def now(self) -> datetime:
+        """The time, in UTC."""
+        return self.runtime.clock.now()
+
+    def new_id(self) -> str:
+        """A new UUIDv7."""
+        return self.runtime.ids.uuid7()
+
+    def time_left(self) -> float:
+        """Seconds until the call has to end; never below zero."""
+        return max(0.0, self.deadline - self.runtime.clock.monotonic())
+
+    def restart_clock(self) -> None:
+        """Give the call its whole time again: its inputs took long to arrive, under a limit of their own."""
+        self.deadline = self.runtime.clock.monotonic() + self.runtime.runner(self.action_name).seconds
+
+    # Telling
+
+    @property
+    def log(self) -> Logger:
+        """The log, with the action and the request id on every line."""
+        if self._log is None:
+            self._log = self.runtime.log.bind(action=self.action_name, request_id=self.request_id)
+        return self._log
+
+    def tell(self, fact: object) -> None:
+        """Say something beside the result; each transport has its own term for it, or drops it."""
+        if self.facts is None:
+            self.facts = []
+        self.facts.append(fact)
+
+    def told[T](self, kind: type[T]) -> T | None:
+        """The last fact of this kind, or None."""
+        return next((fact for fact in reversed(self.facts or ()) if isinstance(fact, kind)), None)
+
+    # Other calls
+
+    async def call(self, action: Action[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run another action with its rule and layers, as this caller, within this call's time and transaction."""
+        runner = self.runtime.runner(action.name)
+        return cast("R", await runner.run_within(self._inner(action.name), action.call(args, kwargs)))
+
+    def stream(self, action: Stream[P, R], /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[R]:
+        """Run a streaming action with its rule and layers, and take its items one by one."""
+        runner = self.runtime.runner(action.name)
+        return cast("AsyncIterator[R]", runner.stream_within(self._inner(action.name), action.call(args, kwargs)))
+
+    def _inner(self, action_name: str) -> Context:
+        inner = Context(
+            self.runtime,
+            action_name,
+            self.connection,
+            request_id=self.request_id,
+            deadline=self.deadline,
+            safe=self.safe,
+        )
+        inner.caller, inner._identified, inner._session = self.caller, self._identified, self._session
+        # One dict and one list for both, so that whatever either makes belongs to the outer call's end.
+        if self._made is None:
+            self._made = {}
+        if self._ends is None:
+            self._ends = []
+        if self.facts is None:
+            self.facts = []
+        inner._made, inner._ends, inner.facts = self._made, self._ends, self.facts
+        return inner
+
+    # The end
+
+    def at_end(self, step: AtEnd) -> None:
+        """Run this when the call has ended: with None after success, with the error otherwise.
+
+        The first step to be registered runs first. On success a step may still raise, and its error becomes the call's
+        own. For a stream the steps also run, with None, before each item leaves.
+        """
+        if self._ends is None:
+            self._ends = []
+        self._ends.append(step)
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether something has to happen before the answer leaves."""
+        return bool(self._ends)
+
+    async def finish(self, error: BaseException | None) -> None:
+        """Run every step. After a failure the remaining steps are told of it; the first failure is raised."""
+        failed = error
+        for step in self._ends or ():
+            try:
+                await step(failed)
+            except BaseException as problem:  # noqa: BLE001  # the other steps must still run; it is raised below
+                failed = failed or problem
+        if failed is not None and error is None:
+            raise failed

@@ -1,0 +1,71 @@
+"""Finds every fault in inputs that did not fit. Slow, and only run after a failure: the decoder stops at the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin
+
+import msgspec
+
+from antiphon.core.errors import Fault
+from antiphon.core.inputs.describe import describe
+from antiphon.core.inputs.kinds import Email
+from antiphon.core.inputs.types import alternatives, convert_kind, is_struct, plain
+
+MOST_FAULTS = 100
+"""No answer names more faults than this; a list of thousands of bad items would be an answer of megabytes."""
+
+
+def faults_in(annotation: Any, value: object, name: str, *, strict: bool) -> list[Fault]:
+    """What does not fit in one input, as `name`, `name.field` or `name.0`. Empty when it fits."""
+    found: list[Fault] = []
+    for fault in _walk(annotation, value, name, strict=strict):
+        found.append(fault)
+        if len(found) >= MOST_FAULTS:
+            break
+    return found
+
+
+def _walk(annotation: Any, value: object, name: str, *, strict: bool) -> Iterator[Fault]:
+    try:
+        msgspec.convert(value, annotation, strict=strict, dec_hook=convert_kind)
+    except (msgspec.ValidationError, ValueError, RecursionError):
+        inner = list(_inside(annotation, value, name, strict=strict))
+        yield from inner or [Fault(name, f"is not {describe(annotation)}")]
+
+
+def _inside(annotation: Any, value: object, name: str, *, strict: bool) -> Iterator[Fault]:
+    """The faults of the parts, when the whole has the right shape."""
+    for option in alternatives(annotation):
+        bare = plain(option)
+        if is_struct(bare) and isinstance(value, dict) and _tag_fits(bare, value):  # pyright: ignore[reportUnknownArgumentType]  # it came from a decoder
+            yield from _inside_struct(bare, value, name, strict=strict)  # pyright: ignore[reportUnknownArgumentType]  # as above
+            return
+        if get_origin(bare) in (list, set, frozenset) and isinstance(value, list):
+            for index, item in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # as above
+                yield from _walk(get_args(bare)[0], item, f"{name}.{index}", strict=strict)
+            return
+        if get_origin(bare) is dict and isinstance(value, dict):
+            for key, item in value.items():  # pyright: ignore[reportUnknownVariableType]  # as above
+                # The key is the caller's own text, so it is not repeated.
+                yield from (
+                    Fault(f"{name}.*", f.message)
+                    for f in _walk(get_args(bare)[1], item, f"{name}.{key}", strict=strict)
+                )
+            return
+        if bare is Email and isinstance(value, str):
+            yield Fault(name, "is not an email address")
+
+
+def _inside_struct(bare: Any, value: dict[str, object], name: str, *, strict: bool) -> Iterator[Fault]:
+    for field in msgspec.structs.fields(bare):
+        path = f"{name}.{field.encode_name}"
+        if field.encode_name in value:
+            yield from _walk(field.type, value[field.encode_name], path, strict=strict)
+        elif field.required:
+            yield Fault(path, "is missing")
+
+
+def _tag_fits(bare: Any, value: dict[str, object]) -> bool:
+    config = (get_origin(bare) or bare).__struct_config__
+    return config.tag is None or value.get(config.tag_field) == config.tag

@@ -1,0 +1,81 @@
+"""Reads strings as the type an input declares: `"5"` as 5, `"true"` as true, an empty string as nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from antiphon.core.errors import Fault
+from antiphon.core.inputs.describe import describe
+from antiphon.core.inputs.faults import faults_in
+from antiphon.core.inputs.types import ABSENT, alternatives, convert_kind, is_list, is_structure, is_text, plain
+
+MOST_VALUES = 1_000
+"""No input takes more strings than this under one name."""
+
+
+class StringReader:
+    """Reads the strings given for one input."""
+
+    __slots__ = ("annotation", "float", "list", "raw", "structure", "text")
+
+    def __init__(self, annotation: Any) -> None:
+        self.annotation = annotation
+        self.list = is_list(annotation)
+        self.structure = is_structure(annotation)
+        self.text = is_text(annotation)
+        self.raw = annotation is str
+        self.float = float in map(plain, alternatives(annotation))
+
+    def read(self, given: Sequence[str], name: str, faults: list[Fault]) -> Any:
+        """The value, or ABSENT when there is none; what does not fit is added to `faults`."""
+        if self.list:
+            return self._read_list(given, name, faults)
+        if len(given) != 1:
+            faults.append(Fault(name, "is given more than once"))
+            return ABSENT
+        text = given[0]
+        if "\0" in text:
+            faults.append(Fault(name, "holds a NUL character"))
+            return ABSENT
+        if self.raw:
+            return text
+        if not text and not self.text:
+            return ABSENT
+        if self.structure:
+            return self._read_structure(text, name, faults)
+        try:
+            value = msgspec.convert(text, self.annotation, strict=False, dec_hook=convert_kind)
+        except (msgspec.ValidationError, ValueError):
+            faults += faults_in(self.annotation, text, name, strict=False)
+            return ABSENT
+        if self.float and isinstance(value, float) and not math.isfinite(value):
+            faults.append(Fault(name, f"is not {describe(self.annotation)}"))
+            return ABSENT
+        return value
+
+    def _read_list(self, given: Sequence[str], name: str, faults: list[Fault]) -> Any:
+        if len(given) > MOST_VALUES:
+            faults.append(Fault(name, f"has more than {MOST_VALUES:,} values"))
+            return ABSENT
+        try:
+            return msgspec.convert(list(given), self.annotation, strict=False, dec_hook=convert_kind)
+        except (msgspec.ValidationError, ValueError):
+            faults += faults_in(self.annotation, list(given), name, strict=False)
+            return ABSENT
+
+    def _read_structure(self, text: str, name: str, faults: list[Fault]) -> Any:
+        """An object is given as JSON: no other notation of nested names is understood."""
+        try:
+            value = msgspec.json.decode(text)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            faults.append(Fault(name, f"is not {describe(self.annotation)} written as JSON"))
+            return ABSENT
+        try:
+            return msgspec.convert(value, self.annotation, dec_hook=convert_kind)
+        except (msgspec.ValidationError, ValueError, RecursionError):
+            faults += faults_in(self.annotation, value, name, strict=True)
+            return ABSENT

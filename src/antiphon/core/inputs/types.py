@@ -1,0 +1,151 @@
+"""Looks into annotations: what an input's type is made of, and which of our own kinds it holds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeAliasType, Union, get_args, get_origin
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from antiphon.core.inputs.kinds import Email, Upload
+from antiphon.core.secrets import Secret
+
+TEXT_TYPES = (str, Email)
+
+
+def plain(annotation: Any) -> Any:
+    """The type without `Annotated` and type aliases around it."""
+    while True:
+        if isinstance(annotation, TypeAliasType):
+            annotation = annotation.__value__
+        elif get_origin(annotation) is Annotated:
+            annotation = get_args(annotation)[0]
+        elif isinstance(get_origin(annotation), TypeAliasType):
+            annotation = get_origin(annotation).__value__[get_args(annotation)]
+        else:
+            return annotation
+
+
+def metas(annotation: Any) -> tuple[msgspec.Meta, ...]:
+    """Every `Meta` around the type, outermost first."""
+    found: list[msgspec.Meta] = []
+    while True:
+        if isinstance(annotation, TypeAliasType):
+            annotation = annotation.__value__
+        elif get_origin(annotation) is Annotated:
+            inner, *notes = get_args(annotation)
+            found += [note for note in notes if isinstance(note, msgspec.Meta)]
+            annotation = inner
+        else:
+            return tuple(found)
+
+
+def alternatives(annotation: Any) -> tuple[Any, ...]:
+    """The members of a union, or the type itself."""
+    bare = plain(annotation)
+    if get_origin(bare) in (Union, UnionType):
+        return get_args(bare)
+    return (annotation,)
+
+
+def without(annotation: Any, *left_out: Any) -> Any:
+    """The type without these members of its union; notes around the union stay."""
+    bare = plain(annotation)
+    if get_origin(bare) not in (Union, UnionType):
+        return annotation
+    kept = tuple(arg for arg in get_args(bare) if arg not in left_out)
+    if len(kept) == len(get_args(bare)):
+        return annotation
+    union = Union[kept]  # noqa: UP007  # the members are only known now
+    for meta in reversed(metas(annotation)):
+        union = Annotated[union, meta]
+    return union
+
+
+def compiled(annotation: Any) -> Any:
+    """The type as the decoder is given it: UNSET is a default and no alternative, and every time carries an offset."""
+    annotation = without(annotation, UnsetType)
+    bare = plain(annotation)
+    if bare is datetime:
+        return Annotated[annotation, msgspec.Meta(tz=True)]
+    if get_origin(bare) in (Union, UnionType) and datetime in map(plain, get_args(bare)):
+        return Union[tuple(compiled(arg) for arg in get_args(bare))]  # noqa: UP007  # the members are only known now
+    return annotation
+
+
+def takes_none(annotation: Any) -> bool:
+    """Whether `null` is a value of this type."""
+    return NoneType in map(plain, alternatives(annotation))
+
+
+def is_list(annotation: Any) -> bool:
+    """Whether the type is a list, set or tuple, apart from `None`."""
+    kinds = [get_origin(plain(arg)) or plain(arg) for arg in alternatives(annotation) if plain(arg) is not NoneType]
+    return bool(kinds) and all(kind in (list, set, frozenset, tuple) for kind in kinds)
+
+
+def is_structure(annotation: Any) -> bool:
+    """Whether the type is an object in JSON: a Struct or a dict."""
+    return any(
+        get_origin(bare) is dict or bare is dict or is_struct(bare) for bare in map(plain, alternatives(annotation))
+    )
+
+
+def is_struct(bare: Any) -> bool:
+    """Whether this is a Struct class, plain or of given parameters."""
+    origin = get_origin(bare) or bare
+    return isinstance(origin, type) and issubclass(origin, msgspec.Struct)
+
+
+def is_text(annotation: Any) -> bool:
+    """Whether an empty string is a value of this type."""
+    return any(bare in TEXT_TYPES or is_secret(bare) for bare in map(plain, alternatives(annotation)))
+
+
+def is_file(annotation: Any) -> bool:
+    """Whether the type is an upload, or a list of them."""
+    inner: list[Any] = []
+    for bare in map(plain, alternatives(annotation)):
+        inner += [bare, *map(plain, get_args(bare))]
+    return Upload in inner
+
+
+def is_secret(annotation: Any) -> bool:
+    """Whether the type is `Secret[…]`, apart from `None`."""
+    return any((get_origin(plain(arg)) or plain(arg)) is Secret for arg in alternatives(annotation))
+
+
+def convert_kind(annotation: Any, value: object) -> Any:
+    """msgspec's `dec_hook`: reads our own kinds. Raises ValueError with words that follow the input's name."""
+    kind = get_origin(annotation) or annotation
+    if kind is Email:
+        return Email.read(value)
+    if kind is Secret:
+        inner = get_args(annotation)[0] if get_args(annotation) else str
+        revealed = value.reveal() if isinstance(value, Secret) else value  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]  # it is checked by the next line
+        try:
+            return Secret(msgspec.convert(revealed, inner, dec_hook=convert_kind))
+        except msgspec.ValidationError as error:
+            raise ValueError(str(error)) from None
+    if kind is Upload and isinstance(value, Upload):
+        return value
+    raise ValueError("is not a file" if kind is Upload else "does not fit")
+
+
+def encode_kind(value: object) -> Any:
+    """msgspec's `enc_hook`: writes our own kinds. A Secret is refused."""
+    if isinstance(value, Email):
+        return str.__str__(value)
+    if isinstance(value, Secret):
+        raise TypeError(
+            "A Secret never leaves the program; reveal() it where it is used, or leave it out of the result."
+        )
+    raise TypeError(f"{type(value).__name__} has no form in JSON. Return a Struct, or a type that JSON knows.")
+
+
+ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT", "__slots__": ()})()
+"""Stands for an input that nobody gave, while inputs are being read."""
+
+__all__ = ["ABSENT", "UNSET"]

@@ -1,0 +1,261 @@
+"""Runs one action, in the one order there is: admit, read the inputs, layers, the function, check, end, count.
+
+    step        does                                                     when it fails
+    admit       identifies the caller and asks `allow`                   NotSignedIn, Forbidden; nothing was read
+    read        the transport reads the inputs                           InvalidInput, or the transport's own refusal
+    layers      those of the application, then those of the traits       whatever they raise
+    function    the action itself                                        its CallError; anything else is a Defect
+    check       the result is what the signature promised                Defect
+    end         the steps of `ctx.at_end`, the transaction first         their error becomes the call's
+    count       log line and tally                                       –
+
+Everything here is joined once, at the start; a call pays for what its action uses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from time import monotonic
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import astuple
+
+from antiphon.core.access import Allow
+from antiphon.core.action import Action, AnyAction, Call
+from antiphon.core.context import Context
+from antiphon.core.errors import CallError, Defect, TimedOut, TransportFault
+from antiphon.core.inputs.schema import Inputs
+from antiphon.core.middleware import Middleware, join
+from antiphon.core.results import check_for
+from antiphon.core.tally import OK, Tally
+from antiphon.core.traits import Timeout
+
+if TYPE_CHECKING:
+    from antiphon.core.runtime import Runtime
+
+type Read = Callable[[Any], Inputs | Awaitable[Inputs]]
+"""How a transport reads the inputs of one call from what it received."""
+
+
+class Runner:
+    """One action of one application, ready to run."""
+
+    __slots__ = (
+        "_around",
+        "_check",
+        "_keywords",
+        "action",
+        "allow",
+        "instant",
+        "runtime",
+        "schema",
+        "seconds",
+        "tallies",
+    )
+
+    def __init__(self, runtime: Runtime, action: AnyAction, middleware: list[Middleware]) -> None:
+        self.runtime = runtime
+        self.action = action
+        self.schema = action.schema
+        self._keywords = not self.schema.positional
+        self._check = check_for(action.result)
+        allow = action.trait(Allow)
+        self.allow = None if allow is None or allow.open else allow
+        layers = [*middleware, *(layer for trait in action.traits if (layer := trait.layer(action)) is not None)]
+        self._around = join(layers, self._innermost) if layers else None
+        timeout = action.trait(Timeout)
+        self.seconds = timeout.seconds if timeout is not None else runtime.call_seconds
+        self.instant = isinstance(action, Action) and action.instant and not layers and self.allow is None
+        self.tallies: dict[str, Tally] = {}
+
+    # One answer
+
+    def run_now(self, ctx: Context, inputs: Inputs) -> Any:
+        """Run an instant action, here and now."""
+        started = monotonic()
+        outcome = OK
+        try:
+            result = self._function(ctx, inputs)
+            if not self._check(result):
+                raise self._broken_promise(result)
+        except BaseException as error:
+            told = self._told(ctx, error)
+            outcome = _outcome(told)
+            raise told from error
+        else:
+            return result
+        finally:
+            self._count(ctx, outcome, monotonic() - started)
+
+    async def run(self, ctx: Context, read: Read, source: Any) -> Any:
+        """Run a call that came from outside."""
+        started = monotonic()
+        outcome = OK
+        try:
+            self.runtime.calls.enter(ctx)
+            if self.allow is not None:
+                await self.allow.admit(ctx)
+            inputs = read(source)
+            if inputs.__class__ is CoroutineType:
+                inputs = await inputs  # pyright: ignore[reportGeneralTypeIssues]  # the class says that it can be awaited
+            return await self._perform(ctx, inputs)  # pyright: ignore[reportArgumentType]  # it was awaited above
+        except BaseException as error:
+            if ctx.has_steps:
+                await ctx.finish(error)
+            told = self._told(ctx, error)
+            outcome = _outcome(told)
+            if told is error:
+                raise
+            raise told from error
+        finally:
+            self.runtime.calls.leave(ctx)
+            self._count(ctx, outcome, monotonic() - started)
+
+    async def run_within(self, ctx: Context, call: Call[Any]) -> Any:
+        """Run a call that another call makes: the end and the time are the outer call's."""
+        if self.allow is not None:
+            await self.allow.admit(ctx)
+        result = await self._invoke(ctx, call.inputs)
+        if not self._check(result):
+            raise self._broken_promise(result)
+        return result
+
+    async def _perform(self, ctx: Context, inputs: Inputs) -> Any:
+        result = await self._invoke(ctx, inputs)
+        if not self._check(result):
+            raise self._broken_promise(result)
+        if ctx.has_steps:
+            await ctx.finish(None)
+        return result
+
+    async def _invoke(self, ctx: Context, inputs: Inputs) -> Any:
+        if self._around is not None:
+            return await self._around(Call(self.action, inputs), ctx)
+        result = self._function(ctx, inputs)
+        return await result if result.__class__ is CoroutineType else result
+
+    async def _innermost(self, call: Call[Any], ctx: Context) -> Any:
+        result = self._function(ctx, call.inputs)
+        return await result if result.__class__ is CoroutineType else result
+
+    def _function(self, ctx: Context, inputs: Inputs) -> Any:
+        if self._keywords:
+            return self.action.function(ctx, **{name: getattr(inputs, name) for name in inputs.__struct_fields__})
+        return self.action.function(ctx, *astuple(inputs))
+
+    # Item by item
+
+    async def open_stream(self, ctx: Context, read: Read, source: Any) -> AsyncIterator[Any]:
+        """Begin a streaming call: everything that can be refused is refused here, before the first item."""
+        started = monotonic()
+        try:
+            self.runtime.calls.enter(ctx)
+            if self.allow is not None:
+                await self.allow.admit(ctx)
+            inputs = read(source)
+            if inputs.__class__ is CoroutineType:
+                inputs = await inputs  # pyright: ignore[reportGeneralTypeIssues]  # the class says that it can be awaited
+            iterator: AsyncIterator[Any] = await self._invoke(ctx, inputs)  # pyright: ignore[reportArgumentType]  # it was awaited above
+        except BaseException as error:
+            if ctx.has_steps:
+                await ctx.finish(error)
+            told = self._told(ctx, error)
+            self._count(ctx, _outcome(told), monotonic() - started)
+            if told is error:
+                raise
+            raise told from error
+        finally:
+            self.runtime.calls.leave(ctx)
+        return self._items(ctx, iterator, started)
+
+    async def stream_within(self, ctx: Context, call: Call[Any]) -> AsyncIterator[Any]:
+        """Run a stream that another call makes."""
+        if self.allow is not None:
+            await self.allow.admit(ctx)
+        async for item in await self._invoke(ctx, call.inputs):
+            if not self._check(item):
+                raise self._broken_promise(item)
+            yield item
+
+    async def _items(self, ctx: Context, iterator: AsyncIterator[Any], started: float) -> AsyncIterator[Any]:
+        outcome = OK
+        try:
+            async for item in iterator:
+                if not self._check(item):
+                    raise self._broken_promise(item)
+                if ctx.has_steps:
+                    # A connection is never held while a client takes its time.
+                    await ctx.finish(None)
+                yield item
+            if ctx.has_steps:
+                await ctx.finish(None)
+        except GeneratorExit:
+            outcome = "LEFT"
+            await self._close(iterator, ctx)
+            raise
+        except BaseException as error:
+            await self._close(iterator, ctx)
+            told = self._told(ctx, error)
+            outcome = _outcome(told)
+            if told is error:
+                raise
+            raise told from error
+        finally:
+            self._count(ctx, outcome, monotonic() - started)
+
+    async def _close(self, iterator: AsyncIterator[Any], ctx: Context) -> None:
+        closing = getattr(iterator, "aclose", None)
+        if closing is not None:
+            await closing()
+        if ctx.has_steps:
+            await ctx.finish(asyncio.CancelledError())
+
+    # What the caller is told
+
+    def _told(self, ctx: Context, error: BaseException) -> BaseException:
+        if isinstance(error, CallError | TransportFault | Defect):
+            if isinstance(error, Defect):
+                self._report(ctx, error.__cause__ or error)
+            return error
+        if isinstance(error, asyncio.CancelledError):
+            if not ctx.out_of_time:
+                return error
+            task = asyncio.current_task()
+            if task is not None:
+                task.uncancel()
+            return TimedOut()
+        if not isinstance(error, Exception):
+            return error
+        self._report(ctx, error)
+        return Defect()
+
+    def _report(self, ctx: Context, error: BaseException) -> None:
+        ctx.log.error("call.defect", error=error, transport=ctx.connection.type)
+
+    def _broken_promise(self, result: object) -> Defect:
+        defect = Defect()
+        defect.__cause__ = TypeError(
+            f"{self.action.where}: {self.action.name} gave a {type(result).__name__} where its signature promises {self.action.result}"
+        )
+        return defect
+
+    def _count(self, ctx: Context, outcome: str, seconds: float) -> None:
+        transport = ctx.connection.type
+        tally = self.tallies.get(transport)
+        if tally is None:
+            tally = self.tallies[transport] = self.runtime.tallies.of(self.action.name, transport)
+        tally.add(outcome, seconds)
+        if self.runtime.logs_calls:
+            ctx.log.info(
+                "call.done",
+                transport=transport,
+                outcome=outcome,
+                seconds=round(seconds, 6),
+                caller=ctx.caller.id or ctx.caller.kind,
+            )
+
+
+def _outcome(error: BaseException) -> str:
+    return getattr(error, "type", None) or ("LEFT" if isinstance(error, asyncio.CancelledError) else "DEFECT")

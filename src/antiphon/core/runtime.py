@@ -1,0 +1,107 @@
+"""A started application: its settings, services, runners and running calls. One per App, and nothing is global."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from antiphon.core.action import AnyAction
+from antiphon.core.calls import Calls
+from antiphon.core.caller import Caller
+from antiphon.core.clock import Clock, Ids
+from antiphon.core.connection import Connection
+from antiphon.core.context import Context
+from antiphon.core.errors import SetupError
+from antiphon.core.health import HealthCheck
+from antiphon.core.info import AppInfo
+from antiphon.core.log import Logger
+from antiphon.core.middleware import Middleware
+from antiphon.core.runner import Runner
+from antiphon.core.service import Scoped
+from antiphon.core.settings import Settings
+from antiphon.core.tally import Tallies
+
+if TYPE_CHECKING:
+    from antiphon.core.opening import Services
+
+T = TypeVar("T")
+S = TypeVar("S", bound=Settings)
+
+CALL_SECONDS = 30.0
+"""The time of a call when no transport sets another."""
+
+MOST_CALLS = 1_000
+"""The calls at once when no transport sets another number."""
+
+
+class Runtime:
+    """What runs. Transports are given it when they are prepared, and make calls through its runners."""
+
+    def __init__(
+        self,
+        *,
+        info: AppInfo,
+        clock: Clock,
+        ids: Ids,
+        log: Logger,
+        actions: Sequence[AnyAction],
+        scoped: Mapping[type, Scoped[Any]],
+        middleware: Sequence[Middleware],
+        settings: Mapping[type[Settings], Settings],
+        opened: Services,
+        tallies: Tallies,
+    ) -> None:
+        self.info = info
+        self.clock = clock
+        self.ids = ids
+        self.log = log
+        self.actions = {action.name: action for action in actions}
+        self.scoped = scoped
+        self.services = opened.by_type
+        self.tallies = tallies
+        self.calls = Calls(clock, MOST_CALLS)
+        self.call_seconds = CALL_SECONDS
+        self.logs_calls = True
+        self.started_at = clock.now()
+        self._settings = settings
+        self._opened = opened
+        self._middleware = list(middleware)
+        self._runners: dict[str, Runner] = {}
+
+    def runner(self, name: str) -> Runner:
+        """The runner of an action, compiled at first use. Raises KeyError for a name that is no action."""
+        runner = self._runners.get(name)
+        if runner is None:
+            runner = self._runners[name] = Runner(self, self.actions[name], self._middleware)
+        return runner
+
+    def find(self, kind: type[T]) -> T | None:
+        """The service of this type, or one that fulfils it, or None."""
+        return cast("T | None", self._opened.find(kind))
+
+    def require(self, kind: type[T], asker: str) -> T:
+        """The service of this type. Raises SetupError, naming who asks, when there is none."""
+        found = self.find(kind)
+        if found is None:
+            raise SetupError(
+                f"{asker} needs a {kind.__name__}, which nothing here gives. Add Module(__name__, needs=[{kind.__name__}])."
+            )
+        return found
+
+    def settings(self, kind: type[S]) -> S:
+        """A section of the settings."""
+        return cast("S", self._settings[kind])
+
+    def health_checks(self) -> list[HealthCheck]:
+        """Every open service that can be away, by name."""
+        checks = {id(service): service for service in self.services.values() if isinstance(service, HealthCheck)}
+        return sorted(checks.values(), key=lambda check: check.health_name)
+
+    def context(
+        self, action: AnyAction, connection: Connection, *, caller: Caller | None = None, safe: bool = False
+    ) -> Context:
+        """A context for one call, with its own request id and its whole time."""
+        deadline = self.clock.monotonic() + self.runner(action.name).seconds
+        return Context(
+            self, action.name, connection, request_id=self.ids.uuid7(), deadline=deadline, safe=safe, caller=caller
+        )

@@ -1,0 +1,98 @@
+"""Traits: words beside an action's name that say how it is reached, allowed, limited and run.
+
+A trait belongs to the part that understands it; core knows only what all of them share. Those that several parts read
+(`timeout`, `raises`, `deprecated`) are defined here, and each part reads them in its own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from antiphon.core.durations import parse_duration
+from antiphon.core.errors import CallError
+
+if TYPE_CHECKING:
+    from antiphon.core.action import AnyAction
+    from antiphon.core.middleware import Middleware
+
+
+class Trait:
+    """One word about an action. Subclasses are small frozen values."""
+
+    __slots__ = ()
+
+    @property
+    def needs(self) -> Iterable[type]:
+        """Services that must be there for this trait to work."""
+        return ()
+
+    def problems(self, action: AnyAction) -> Iterable[str]:
+        """What is wrong with this trait on this action; anything at all stops the start-up."""
+        return ()
+
+    def layer(self, action: AnyAction) -> Middleware | None:
+        """The layer this trait puts around the action, or None."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Around(Trait):
+    """A middleware around this one action."""
+
+    middleware: Middleware
+
+    def layer(self, action: AnyAction) -> Middleware | None:
+        return self.middleware
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout(Trait):
+    """The time one call of the action has, instead of the transport's own."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Raises(Trait):
+    """The errors that the action's own code raises, for its documentation."""
+
+    errors: tuple[type[CallError], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deprecated(Trait):
+    """The action still works, and callers should use something else."""
+
+    reason: str
+
+
+def around(middleware: Middleware) -> Around:
+    """Put a middleware around this one action, inside those of the application."""
+    return Around(middleware)
+
+
+def timeout(time: str | timedelta) -> Timeout:
+    """End a call of this action with TimedOut after this long (`"30s"`)."""
+    return Timeout((parse_duration(time) if isinstance(time, str) else time).total_seconds())
+
+
+def raises(*errors: type[CallError]) -> Raises:
+    """Name the errors that the action raises by itself; those of its rule and inputs are known without."""
+    return Raises(errors)
+
+
+def deprecated(reason: str) -> Deprecated:
+    """Mark an action as one to leave; the reason says what to use instead."""
+    return Deprecated(reason)
+
+
+def find[T](traits: Iterable[Any], kind: type[T]) -> T | None:
+    """The trait of this kind, or None. The last one counts."""
+    found: T | None = None
+    for trait in traits:
+        if isinstance(trait, kind):
+            found = trait
+    return found

@@ -1,0 +1,69 @@
+"""What the two engines promise to the rest: how a transaction opens, and how long a statement may run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from math import inf
+from typing import NamedTuple, Protocol
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from antiphon.services.database.address import Address
+
+GRACE = 0.25
+"""Seconds between the server's time limit and the driver's: a live server answers first, a silent one is given up."""
+
+
+class Driver(Protocol):
+    """One connection, beneath SQLAlchemy. Both engines open a transaction without a round trip of its own for its terms."""
+
+    def begin(self, *, write: bool, limits: Limits) -> None:
+        """Say how the next transaction opens; it opens with its first statement."""
+        ...
+
+    def allow(self, limits: Limits) -> str | None:
+        """Give the next statement this long. Where the server must be told first, the statement that tells it."""
+        ...
+
+
+class Engines(NamedTuple):
+    """Where connections for reading and for writing come from: two pools on SQLite, the same one twice on PostgreSQL."""
+
+    reading: AsyncEngine
+    writing: AsyncEngine
+
+    async def close(self) -> None:
+        """Close every idle connection."""
+        await self.reading.dispose()
+        await self.writing.dispose()
+
+
+class Limits(NamedTuple):
+    """How long one statement may run, in seconds: by the server's clock, and by the driver's, which is a little later."""
+
+    server: float
+    driver: float
+
+    @classmethod
+    def of(cls, statement_seconds: float, seconds_left: float = inf) -> Limits:
+        """The limits under the setting and the time the call has left.
+
+        The driver ends a little before the call does, so that a silent database is told apart from a slow action.
+        """
+        driver = min(statement_seconds + GRACE, seconds_left * 0.95)
+        return cls(max(driver - GRACE, driver / 2), driver)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an engine is built from: the settings that concern it, in seconds."""
+
+    address: Address
+    application: str
+    pool: int
+    overflow: int
+    wait: float
+    connect: float
+    statement: float
+    life: timedelta

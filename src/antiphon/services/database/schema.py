@@ -1,0 +1,73 @@
+"""What an application says about its tables: their metadata, the folder of its migrations, and names for constraints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import Column, Index, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint
+
+NAMES = {
+    "pk": "pk_%(table_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+"""Names for constraints, so that both engines and the migrations call them the same: `MetaData(naming_convention=NAMES)`."""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The tables of an application and the folder of its migrations, given as `App(values=[Schema(...)])`.
+
+    What is unique may say which input is to blame when it is taken: `UniqueConstraint("email", info={"input": "email"})`,
+    and likewise for an `Index(..., unique=True)` and for a column.
+    """
+
+    metadata: MetaData
+    migrations: Path
+
+    @cached_property
+    def unique(self) -> dict[str, Unique]:
+        """Whatever is unique, by its name and by its columns written as SQLite does: `users.tenant_id, users.name`."""
+        found: dict[str, Unique] = {}
+        for table in self.metadata.tables.values():
+            for item in _unique_in(table):
+                found[item.columns] = item
+                if item.name:
+                    found[item.name] = item
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """One unique constraint or index: its name, its columns (`users.email`), and the input to blame if it is known."""
+
+    name: str
+    columns: str
+    input: str | None
+
+
+def _unique_in(table: Table) -> list[Unique]:
+    found: list[Unique] = []
+    for constraint in table.constraints:
+        if isinstance(constraint, UniqueConstraint | PrimaryKeyConstraint):
+            found.append(_unique(table, str(constraint.name or ""), list(constraint.columns), constraint.info))
+    for index in table.indexes:
+        if index.unique:
+            found.append(_unique(table, str(index.name or ""), _columns_of(index), index.info))
+    return found
+
+
+def _columns_of(index: Index) -> list[Column[object]]:
+    return [column for column in index.columns if len(index.columns) == len(index.expressions)]
+
+
+def _unique(table: Table, name: str, columns: list[Column[object]], info: dict[object, object]) -> Unique:
+    blamed = info.get("input")
+    if blamed is None and len(columns) == 1:
+        blamed = columns[0].info.get("input")
+    written = ", ".join(f"{table.name}.{column.name}" for column in columns)
+    return Unique(name or written, written or name, str(blamed) if blamed is not None else None)

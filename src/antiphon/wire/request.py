@@ -1,0 +1,94 @@
+"""What every HTTP request can be asked, whichever server read it; headers and body are taken only when asked for."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Sequence
+
+from antiphon.wire.faults import expectation_failed
+
+
+class ClientLeft(Exception):
+    """The client went away before its request was complete: there is nobody to answer."""
+
+
+class Request(ABC):
+    """One HTTP request. All that it holds was sent by anyone and is untrusted."""
+
+    __slots__ = ("left", "method", "path", "query", "scheme", "state", "version")
+
+    method: str
+    """As sent, in upper case."""
+
+    path: bytes
+    """Raw, still percent-encoded, without the query."""
+
+    query: bytes
+    """Raw, without "?"; empty when there is none."""
+
+    scheme: str
+    """Of the connection itself, `http` or `https`, whatever a proxy says of the one before it."""
+
+    version: str
+    """`1.1` or `1.0`; `2` or `3` behind an ASGI server that speaks them."""
+
+    left: bool
+    """The client is known to be gone. False also when nobody has looked."""
+
+    state: object | None
+    """One place for the layer above, such as the route that was found; None at first."""
+
+    @abstractmethod
+    def header(self, name: bytes) -> str | None:
+        """The value of a header by its lower-case name, or None. Repeated ones are joined by ", " (RFC 9110 §5.3).
+
+        What is sent twice but may not be (Host, Authorization) is joined too: ask `header_values` there. Cookies
+        are joined by "; " (RFC 9113 §8.2.3).
+        """
+
+    @abstractmethod
+    def header_values(self, name: bytes) -> list[str]:
+        """The value of each occurrence of a header, by its lower-case name."""
+
+    @abstractmethod
+    def header_items(self) -> Sequence[tuple[bytes, bytes]]:
+        """Every header as it came, names in lower case."""
+
+    @property
+    @abstractmethod
+    def peer(self) -> str:
+        """The address at the other end of the connection, a proxy's if there is one; empty for a Unix socket."""
+
+    @property
+    @abstractmethod
+    def has_body(self) -> bool:
+        """Whether a body was announced, by a Content-Length over 0 or a Transfer-Encoding."""
+
+    @abstractmethod
+    async def body(self, limit_bytes: int) -> bytes:
+        """The whole body, which is read once only; empty at once when none was announced.
+
+        Raises WireFault TOO_LARGE before more than the limit is held, and without reading anything when
+        Content-Length says so already; ClientLeft when the client leaves before the end; RuntimeError the second time.
+        """
+
+    @abstractmethod
+    def chunks(self, limit_bytes: int) -> AsyncIterator[bytes]:
+        """The body as it arrives, never an empty chunk; bounded, raising and read once only like `body`."""
+
+    @abstractmethod
+    async def wait_until_left(self) -> None:
+        """Return when the client has gone. Only for a body that was read, or that nobody will read: it is dropped."""
+
+
+def check_expectation(request: Request) -> None:
+    """Raise WireFault 417 when the client expects anything but `100-continue` (RFC 9110 §10.1.1).
+
+    The 100 itself is sent by the server at the first read of the body, which comes only after permission and limits.
+    """
+    expect = request.header(b"expect")
+    # Nearly every request stops here.
+    if expect is None:
+        return
+    if any(word.strip().lower() != "100-continue" for word in expect.split(",")):
+        raise expectation_failed()
