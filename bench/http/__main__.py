@@ -1,4 +1,4 @@
-"""`python -m bench.http`: start the servers, prove them equal, measure them in rounds, print the tables and keep them."""
+"""`python -m bench.http`: start the servers, prove them equal, measure them in rounds, print and keep the tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.http.machine import choose_cores, machine_facts
-from bench.http.peers import chosen
+from bench.http.peers import OURS, chosen
 from bench.http.report import Results
 from bench.http.rounds import Plan, Visit, measure, started
 from bench.http.running import BenchFault
@@ -22,14 +22,18 @@ RESULTS = Path(__file__).parent.parent / "results"
 
 def options_of(arguments: list[str]) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m bench.http", description="What one HTTP call costs, on every server.")
+    parser = argparse.ArgumentParser(prog="python -m bench.http", description="What one HTTP call costs, everywhere.")
     parser.add_argument("--rounds", type=int, help="visits to each server at each work (7; --quick: 3)")
     parser.add_argument("--seconds", type=float, help="measured seconds of a visit (1.5; --quick: 0.4)")
     parser.add_argument("--warm-up", type=float, help="seconds before they are measured (0.3; --quick: 0.15)")
     parser.add_argument("--only", default="", help="servers, by the beginnings of their names: --only antiphon,bare")
     parser.add_argument("--works", default="get,put,layers", help="works, of get, put and layers")
-    parser.add_argument("--connections", default="64", help="connections at once; several are measured one after another")
-    parser.add_argument("--latency", action="store_true", help="show latencies, at 1 and 64 connections unless said otherwise")
+    parser.add_argument(
+        "--connections", default="64", help="connections at once; several are measured one after another"
+    )
+    parser.add_argument(
+        "--latency", action="store_true", help="show latencies, at 1 and 64 connections unless said otherwise"
+    )
     parser.add_argument("--generator", choices=["python", "wrk"], default="python", help="what sends the load")
     parser.add_argument("--quick", action="store_true", help="under a minute, for a first impression")
     return parser.parse_args(arguments)
@@ -70,9 +74,12 @@ def main(arguments: list[str]) -> int:
     except (BenchFault, ValueError) as fault:
         print(f"bench: {fault}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     text = page(plan, facts, visits, latency=options.latency)
     print(text)
-    whole = not (options.quick or options.only) and len(plan.works) == len(WORKS)
+    ours = any(visit.peer == OURS for visit in visits)
+    whole = ours and not (options.quick or options.only) and len(plan.works) == len(WORKS)
     keep(plan, facts, visits, page=text if whole else None)
     return 0
 
@@ -87,7 +94,12 @@ def page(plan: Plan, facts: dict[str, str], visits: list[Visit], *, latency: boo
     """The whole answer, as Markdown."""
     results = Results(visits)
     method = f"{plan.rounds} interleaved rounds of {plan.seconds:g} s, load by {plan.generator}"
-    lines = ["## HTTP, one core a server", "", f"- method: {method}", *(f"- {name}: {fact}" for name, fact in facts.items())]
+    lines = [
+        "## HTTP, one core a server",
+        "",
+        f"- method: {method}",
+        *(f"- {name}: {fact}" for name, fact in facts.items()),
+    ]
     lines += [f"- {peer.name}: {peer.runs_on}" for peer in plan.peers if peer.runs_on != "uvicorn"]
     lines += ["", results.tables(latency=latency)]
     told = [line for connections in plan.connections for line in verdicts(results, connections)]
@@ -101,7 +113,8 @@ def keep(plan: Plan, facts: dict[str, str], visits: list[Visit], *, page: str | 
     RESULTS.mkdir(exist_ok=True)
     said = {
         "facts": facts,
-        "plan": asdict(plan) | {"works": [work.name for work in plan.works], "peers": [peer.name for peer in plan.peers]},
+        "plan": asdict(plan)
+        | {"works": [work.name for work in plan.works], "peers": [peer.name for peer in plan.peers]},
         "visits": [visit.facts() for visit in visits],
     }
     (RESULTS / "http.json").write_text(json.dumps(said, indent=1) + "\n")

@@ -1,7 +1,7 @@
-"""The load generator: one epoll loop over keep-alive connections, as lean as Python gets; as fast as wrk, and needs nothing.
+"""The load generator: one epoll loop over keep-alive connections; as fast as wrk here, and nothing to install.
 
-It keeps one request in flight on each connection. Answers are not parsed: the proof has shown that every good answer ends
-with the one `}` in it, so counting those counts answers, and counting status lines shows that all of them were good.
+It keeps one request in flight on each connection. Answers are not parsed: the proof has shown that every good answer
+ends with the one `}` in it, so those ends count answers, and counted status lines show that all of them were good.
 """
 
 from __future__ import annotations

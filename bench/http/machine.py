@@ -32,13 +32,15 @@ def choose_cores() -> Cores:
 def machine_facts(peers: list[Peer], cores: Cores) -> dict[str, str]:
     """What to print above the tables. Call it before the load begins: it tells how busy the machine was with others."""
     busy = os.getloadavg()[0]
+    apart = cores.server != cores.load
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "kernel": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "cores": f"server on core {cores.server}, load on core {cores.load}" if cores.server != cores.load else "only one",
-        "load before": f"{busy:.2f}" + (" (others were using the machine: trust CPU per request)" if busy > BUSY else ""),
+        "cores": f"server on {cores.server}, load on {cores.load}" if apart else "one for both: the rates mean little",
+        "load before": f"{busy:.2f}"
+        + (" (others were using the machine: trust CPU per request)" if busy > BUSY else ""),
         "versions": ", ".join(f"{name} {_version(name)}" for name in _packages(peers)),
     }
 

@@ -11,7 +11,7 @@ OURS = "Antiphon"
 
 @dataclass(frozen=True)
 class Peer:
-    """One server: `module` is a file of `bench/http/servers`, `packages` are those whose versions tell what was measured."""
+    """One server: `module` is a file of `bench/http/servers`; the versions of `packages` tell what was measured."""
 
     name: str
     module: str

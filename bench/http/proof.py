@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from bench.http.running import BenchFault, Running
@@ -46,7 +46,9 @@ def _prove_puts(server: Running, connection: http.client.HTTPConnection) -> None
     for words, (path, body) in BAD_PUTS.items():
         status, _, answer = _ask(connection, "PUT", path, body)
         if not 400 <= status < 500:
-            raise BenchFault(f"{server.peer.name} accepts {words}: PUT {path} {body!r} was answered {status} {answer!r}")
+            raise BenchFault(
+                f"{server.peer.name} accepts {words}: PUT {path} {body!r} was answered {status} {answer!r}"
+            )
 
 
 def _prove_layers(server: Running, connection: http.client.HTTPConnection) -> None:
@@ -112,7 +114,7 @@ def _ask(
 
 
 @contextmanager
-def _connection(server: Running) -> Iterator[http.client.HTTPConnection]:
+def _connection(server: Running) -> Generator[http.client.HTTPConnection]:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
     try:
         yield connection

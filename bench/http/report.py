@@ -58,8 +58,7 @@ class Results:
     def __init__(self, visits: Iterable[Visit]) -> None:
         grouped: dict[tuple[str, WorkName, int], list[Visit]] = {}
         for visit in visits:
-            name = next(name for name in WORKS if name == visit.work)
-            grouped.setdefault((visit.peer, name, visit.connections), []).append(visit)
+            grouped.setdefault((visit.peer, visit.work, visit.connections), []).append(visit)
         self._summaries = {key: Summary(*key, each) for key, each in grouped.items()}
 
     def of(self, peer: str, work: WorkName, connections: int) -> Summary | None:
@@ -73,13 +72,21 @@ class Results:
 
     def tables(self, *, latency: bool) -> str:
         """Every table, as Markdown."""
-        pairs = dict.fromkeys((each.work, each.connections) for each in self._summaries.values())
+        pairs: dict[tuple[WorkName, int], None] = dict.fromkeys(
+            (work, connections) for _, work, connections in self._summaries
+        )
         return "\n\n".join(self._table(work, connections, latency=latency) for work, connections in pairs)
 
     def _table(self, work: WorkName, connections: int, *, latency: bool) -> str:
         ceiling, fastapi = self.of(CEILING, work, connections), self.of(MEASURE, work, connections)
-        heads = ["server", "CPU µs/request", "±", f"× {CEILING}", f"{MEASURE} ×", "requests/s", f"of {CEILING}"]
-        heads += [f"× {MEASURE}", "server busy", "load busy", *(["p50 ms", "p99 ms"] if latency else [])]
+        heads = ["server", "CPU µs/request", "±", f"CPU / {CEILING}", f"{MEASURE} / CPU", "requests/s"]
+        heads += [
+            f"rate / {CEILING}",
+            f"rate / {MEASURE}",
+            "server busy",
+            "load busy",
+            *(["p50 ms", "p99 ms"] if latency else []),
+        ]
         lines = [_row(heads), _row(["---", *["---:"] * (len(heads) - 1)])]
         for each in self.at(work, connections):
             cells = [f"**{each.peer}**" if each.peer == OURS else each.peer, f"{each.cpu:.1f}", f"{each.spread:.0%}"]

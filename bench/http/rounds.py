@@ -1,10 +1,10 @@
-"""The method: every server is visited once a round, in a shuffled order, so that a slow minute hurts all of them alike."""
+"""The method: every server is visited once a round, in a shuffled order, so that a slow minute hurts all alike."""
 
 from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
@@ -12,8 +12,8 @@ from bench.http.load import Load, drive
 from bench.http.machine import Cores
 from bench.http.peers import Peer
 from bench.http.proof import prove
-from bench.http.running import NotHere, Running
-from bench.http.works import Work
+from bench.http.running import BenchFault, NotHere, Running
+from bench.http.works import Work, WorkName
 from bench.http.wrk import drive_with_wrk
 
 SEED = 20_240
@@ -37,7 +37,7 @@ class Visit:
     """One measurement of one server at one work."""
 
     peer: str
-    work: str
+    work: WorkName
     connections: int
     round: int
     load: Load
@@ -52,7 +52,7 @@ class Visit:
         """Microseconds of server CPU per request."""
         return self.load.server_cpu / self.load.requests * 1e6
 
-    def facts(self) -> dict[str, object]:
+    def facts(self) -> Mapping[str, object]:
         """This visit as plain values."""
         return asdict(self) | {"rate": round(self.rate, 1), "cpu_micros": round(self.cpu, 3)}
 
@@ -61,22 +61,27 @@ type Servers = dict[tuple[str, bool], Running]
 
 
 @contextmanager
-def started(plan: Plan, cores: Cores) -> Iterator[Servers]:
-    """Start every server, prove it, and freeze it. Those that cannot be imported are left out, with a line saying so."""
+def started(plan: Plan, cores: Cores) -> Generator[Servers]:
+    """Start every server, prove it, and freeze it. What cannot be imported is left out, with a line saying so."""
     servers: Servers = {}
     try:
         for peer in plan.peers:
             for layered in sorted({work.layered for work in plan.works}):
                 servers[peer.name, layered] = Running(peer, cores.server, layered=layered)
+        missing: dict[str, NotHere] = {}
         for key, server in list(servers.items()):
             try:
                 server.await_ready()
             except NotHere as reason:
+                missing[server.peer.name] = reason
                 servers.pop(key).stop()
-                print(f"left out: {server.peer.name} cannot be imported ({reason})", file=sys.stderr)
                 continue
             prove(server)
             server.freeze()
+        for name, reason in missing.items():
+            print(f"left out: {name} cannot be imported ({reason})", file=sys.stderr)
+        if not servers:
+            raise BenchFault("none of the servers can be imported; install the bench environment (bench/locked.txt)")
         yield servers
     finally:
         for server in servers.values():
@@ -85,7 +90,7 @@ def started(plan: Plan, cores: Cores) -> Iterator[Servers]:
 
 def measure(plan: Plan, servers: Servers) -> Iterator[Visit]:
     """Every visit of every round, as it is made."""
-    order = random.Random(SEED)  # noqa: S311  # a fixed shuffle, not a secret
+    order = random.Random(SEED)
     names = [peer.name for peer in plan.peers]
     for number in range(1, plan.rounds + 1):
         for connections in plan.connections:
@@ -117,5 +122,7 @@ def _visit(plan: Plan, server: Running, work: Work, connections: int) -> Load:
             seconds=plan.seconds,
             server_cpu=server.cpu_seconds,
         )
+    except OSError as error:
+        raise BenchFault(f"{server.peer.name} broke off under load ({error}): {server.said()}") from error
     finally:
         server.freeze()

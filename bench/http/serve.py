@@ -30,7 +30,7 @@ def main() -> int:
     try:
         server = import_module(f"bench.http.servers.{options.module}")
     except ImportError as error:
-        print(error, file=sys.stderr)
+        print(str(error).split(" (")[0], file=sys.stderr)  # without the path that follows
         return MISSING
     server.serve(socket.socket(fileno=options.fd), layered=options.layered)
     return 0

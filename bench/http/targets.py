@@ -6,7 +6,7 @@ from bench.http.peers import CEILING, MEASURE, OURS, PEERS
 from bench.http.report import Results
 from bench.http.works import WorkName
 
-FRAMEWORKS = [peer.name for peer in PEERS if peer.name not in (CEILING, OURS)]
+FRAMEWORKS = [peer.name for peer in PEERS if peer.name not in (CEILING, OURS, MEASURE)]
 
 
 def verdicts(results: Results, connections: int) -> list[str]:
@@ -14,6 +14,7 @@ def verdicts(results: Results, connections: int) -> list[str]:
     lines = [
         _verdict(results, "get", connections, CEILING, 0.85),
         _verdict(results, "get", connections, MEASURE, 3.0),
+        _verdict(results, "put", connections, MEASURE, 3.0),
         *(_verdict(results, "put", connections, name, 1.0) for name in FRAMEWORKS),
     ]
     return [line for line in lines if line]

@@ -33,7 +33,7 @@ def drive_with_wrk(
 ) -> Load:
     """The load of `load.drive`, sent by one wrk thread. It takes whole seconds only."""
     if shutil.which("wrk") is None:
-        raise BenchFault("--generator wrk needs wrk on the PATH: install your system's package `wrk`, or leave the flag out")
+        raise BenchFault("--generator wrk needs wrk on the PATH: install your system's package, or leave the flag out")
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "work.lua"
         body = json.dumps(work.body.decode()) if work.body else "nil"

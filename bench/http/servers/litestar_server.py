@@ -76,7 +76,7 @@ def build(*, layered: bool) -> Litestar:
         return Status("bench", count)
 
     @put("/api/items/{item_id:int}")
-    async def put_item(item_id: int, data: Item, notify: bool = False) -> Saved:  # noqa: FBT001, FBT002  # its way to say a query flag
+    async def put_item(item_id: int, data: Item, notify: bool = False) -> Saved:
         return Saved(item_id, notify, data.title, data.quantity, data.price, data.active, data.tags)
 
     @get("/api/tally")

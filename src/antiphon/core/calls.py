@@ -7,6 +7,7 @@ its deadline; the runner turns that cancellation into TimedOut.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from math import inf
 
 from antiphon.core.clock import Clock
@@ -14,6 +15,9 @@ from antiphon.core.context import Context
 from antiphon.core.errors import Unavailable
 
 SWEEP_SECONDS = 1.0
+
+type LongCall = Callable[[Context, asyncio.Task[object]], None]
+"""What a transport does about a call that a sweep meets, such as looking whether its client is still there."""
 
 
 class Calls:
@@ -27,6 +31,7 @@ class Calls:
         self._sweep_at = inf
         self._timer: asyncio.TimerHandle | None = None
         self._emptied: asyncio.Event | None = None
+        self.on_long_call: LongCall | None = None
 
     def __len__(self) -> int:
         return len(self._open)
@@ -57,8 +62,10 @@ class Calls:
             if ctx.deadline <= now:
                 ctx.out_of_time = True
                 task.cancel()
-            else:
-                nearest = min(nearest, ctx.deadline)
+                continue
+            nearest = min(nearest, ctx.deadline)
+            if self.on_long_call is not None:
+                self.on_long_call(ctx, task)
         self._timer, self._sweep_at = None, inf
         if nearest < inf:
             self._arm(nearest)

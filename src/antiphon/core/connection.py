@@ -41,3 +41,13 @@ class Connection:
     def agent(self) -> str:
         """What the client says it is (`User-Agent`), or an empty text."""
         return ""
+
+    @property
+    def trace_id(self) -> str:
+        """The trace this call belongs to (W3C Trace Context), or an empty text."""
+        return ""
+
+    @property
+    def traceparent(self) -> str:
+        """What makes whoever is given it a part of this call's trace, or an empty text."""
+        return ""

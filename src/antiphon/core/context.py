@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
+from math import inf
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from antiphon.core.action import Action, Stream
@@ -42,6 +43,7 @@ class Context:
         "connection",
         "deadline",
         "facts",
+        "most_seconds",
         "out_of_time",
         "request_id",
         "runtime",
@@ -71,6 +73,7 @@ class Context:
         self.scope = ""
         self.base: str | None = None
         self.out_of_time = False
+        self.most_seconds = inf
         self.facts: list[object] | None = None
         self._ends: list[AtEnd] | None = None
         self._made: dict[type, Any] | None = None
@@ -145,9 +148,15 @@ class Context:
         """Seconds until the call has to end; never below zero."""
         return max(0.0, self.deadline - self.runtime.clock.monotonic())
 
+    def limit_time(self, seconds: float) -> None:
+        """End the call after this long from now, if that is sooner."""
+        self.most_seconds = seconds
+        self.deadline = min(self.deadline, self.runtime.clock.monotonic() + seconds)
+
     def restart_clock(self) -> None:
         """Give the call its whole time again: its inputs took long to arrive, under a limit of their own."""
-        self.deadline = self.runtime.clock.monotonic() + self.runtime.runner(self.action_name).seconds
+        seconds = min(self.runtime.runner(self.action_name).seconds, self.most_seconds)
+        self.deadline = self.runtime.clock.monotonic() + seconds
 
     # Telling
 

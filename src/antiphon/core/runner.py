@@ -254,6 +254,7 @@ class Runner:
                 outcome=outcome,
                 seconds=round(seconds, 6),
                 caller=ctx.caller.id or ctx.caller.kind,
+                trace_id=ctx.connection.trace_id,
             )
 
 

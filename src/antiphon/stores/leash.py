@@ -36,7 +36,7 @@ def main(parent: int, stop: int, pipe: int, uid: int, gid: int, command: list[st
     if os.getppid() != parent:
         sys.exit("The process that wanted this server is gone.")
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and exec would hand that on
-    os.execv(command[0], command)
+    os.execv(command[0], command)  # noqa: S606  # what the parent has told us to become
 
 
 def stand_by(pipe: int, stop: int) -> None:
@@ -55,4 +55,5 @@ def stand_by(pipe: int, stop: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:6]), sys.argv[6:])  # pyright: ignore[reportCallIssue]  # five numbers, as the usage says
+    _parent, _stop, _pipe, _uid, _gid = map(int, sys.argv[1:6])
+    main(_parent, _stop, _pipe, _uid, _gid, sys.argv[6:])

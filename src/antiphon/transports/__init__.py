@@ -1,1 +1,1 @@
-"""TODO."""
+"""How a call arrives: one folder or file a transport, siblings that never import each other."""

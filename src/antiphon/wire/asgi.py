@@ -1,24 +1,21 @@
-"""The adapter from ASGI 3 to `respond(request)`: requests, plain answers, streams, files, and the server's lifespan."""
+"""The adapter from ASGI 3 to `respond(request)`: plain answers, streams, files, and the server's lifespan."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, cast, final
+from collections.abc import Awaitable, Callable
+from typing import Any, final
 
 from antiphon.wire.asgi_request import AsgiRequest
-from antiphon.wire.lifespan import Event, Lifespan, Receive, Send
-from antiphon.wire.pieces import PIECE_BYTES, FilePieces
+from antiphon.wire.asgi_sending import BODY, END, START, pour, put, put_head, put_plain
+from antiphon.wire.lifespan import Lifespan, Receive, Send
+from antiphon.wire.pieces import PIECE_BYTES, CameUpShort, FilePieces
 from antiphon.wire.request import ClientLeft, Request
-from antiphon.wire.response import Answer, FileResponse, Headers, Response, StreamResponse
+from antiphon.wire.response import Answer, FileResponse, Response, StreamResponse
 
 Respond = Callable[[Request], Answer | Awaitable[Answer]]
-"""What answers: at once, or with something to await."""
+"""What answers a request: at once, or with something to await."""
 
-START = "http.response.start"
-BODY = "http.response.body"
-_END: Event = {"type": BODY, "body": b""}
-
+# Made once and sent many times; nothing of the cause is in them, in any environment.
 _JSON = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 _DEFECT = Response(500, _JSON, b'{"error":{"type":"DEFECT","message":"Something went wrong on our side."}}')
 _NOT_RUNNING = Response(
@@ -27,25 +24,21 @@ _NOT_RUNNING = Response(
     b'{"error":{"type":"UNAVAILABLE","message":"The server is not running yet, or no longer.","retryAfter":1}}',
 )
 
-LINGER_SECONDS = 2.0
-LINGER_BYTES = 1024 * 1024
-_CHUNKS_BETWEEN_TURNS = 16
+# What is sent for each kind of answer. The promises behind it: an answer that ends normally is whole, and no byte of
+# a body is read as the next request.
+#
+#   Response                    start with the length, one body
+#   ... the body not read       start with the length and "connection: close", body, the rest thrown away, end
+#   StreamResponse              start, a body for each chunk, end; the iterator is closed whatever happens
+#   FileResponse                start with the length, a body for each 256 KiB, end; `on_sent` whatever happens
+#   HEAD, 204, 304              start as above (204 and 304 without a length), one empty body
+#   the client leaves           nothing more; what produces the body is cancelled at its next wait
+#   a defect before start       500 DEFECT
+#   a defect after start        AnswerCut, upon which the server closes the connection
 
 
 class AnswerCut(Exception):
-    """An answer broke off after its head had left; the server must close the connection so that nobody takes it for whole."""
-
-
-# What is sent, for each kind of answer. The promise behind all of it: an answer that ends normally is whole, and
-# no byte of a body is read as the next request.
-#
-#   Response              start, one body
-#   ... body not read     start with "connection: close", body, the rest of the request thrown away, end
-#   StreamResponse        start, a body for each chunk, end; the iterator is closed whatever happens
-#   FileResponse          start with the length, a body for each 256 KiB, end; on_sent whatever happens
-#   HEAD, 204, 304        start, one empty body
-#   the client leaves     nothing more; what produces the body is cancelled at its next wait
-#   it breaks before start   500 DEFECT        it breaks after start   AnswerCut, and the server closes
+    """An answer broke off after its head; the server must close, so that nobody takes it for whole."""
 
 
 @final
@@ -53,7 +46,8 @@ class Asgi:
     """An ASGI 3 application that answers HTTP through one function.
 
     `respond` never raises for a fault of the caller: what escapes it is a defect, told to `report` and answered
-    with a bare 500. `start` runs once before the first request and `stop` after the last, if the server tells when.
+    with a bare 500. `start` runs once before the first request is answered, and `stop` after the last one if the
+    server says when that is.
     """
 
     __slots__ = ("_lifespan", "_report", "_respond")
@@ -71,7 +65,7 @@ class Asgi:
         self._lifespan = Lifespan(start, stop, report)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Answer one HTTP request, refuse a WebSocket, or follow the server's lifespan."""
+        """Answer one request, refuse a WebSocket, or follow the server's lifespan."""
         if scope["type"] != "http":
             await self._serve_other(scope["type"], receive, send)
             return
@@ -81,7 +75,7 @@ class Asgi:
                 if self._lifespan.running or await self._lifespan.begin():
                     answer = self._respond(request)
                     if type(answer) is not Response and not isinstance(answer, StreamResponse | FileResponse):
-                        answer = await cast("Awaitable[Answer]", answer)
+                        answer = await answer
                 else:
                     answer = _NOT_RUNNING
             except ClientLeft:
@@ -89,24 +83,93 @@ class Asgi:
             except Exception as defect:  # noqa: BLE001  # the last place where it can become an answer
                 self._report(defect)
                 answer = _DEFECT
+            # From here to the last `send` is the hot path: what a plain answer does not need stands elsewhere.
             if type(answer) is not Response:
-                await self._send_body_later(request, answer, send)
-            elif request.is_unread():
-                await _send_and_linger(request, answer, send)
-            else:
-                # The hot path: everything that a plain answer does not need stands elsewhere.
-                body = answer.body
-                headers = answer.headers
-                if answer.status != 204 and answer.status != 304:
-                    headers = [*headers, (b"content-length", b"%d" % len(body))]
-                    if request.method == "HEAD":
-                        body = b""
-                else:
-                    body = b""
-                await send({"type": START, "status": answer.status, "headers": headers})
-                await send({"type": BODY, "body": body})
-        except OSError:
-            # ASGI 2.4: a server may say so when the client has gone. Nothing else that raises it gets here.
+                await self._send_later(request, answer, send)
+                return
+            status = answer.status
+            if status == 204 or status == 304 or request.method == "HEAD" or request.is_unread():
+                await put_plain(request, answer, send)
+                return
+            body = answer.body
+            headers = [*answer.headers, (b"content-length", b"%d" % len(body))]
+            await send({"type": START, "status": status, "headers": headers})
+            await send({"type": BODY, "body": body})
+        except (ClientLeft, OSError):
+            # OSError is how a server of ASGI 2.4 says it; nothing else that raises one is within.
             request.left = True
         finally:
             request.release()
+
+    async def _serve_other(self, kind: str, receive: Receive, send: Send) -> None:
+        if kind == "lifespan":
+            await self._lifespan.serve(receive, send)
+        elif kind == "websocket":
+            # The seam for sockets: whoever adds them answers this scope here. A close before the accept makes the
+            # server refuse the handshake with 403.
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+        else:
+            raise ValueError(f"The ASGI scope {kind!r} is not known here; http, websocket and lifespan are.")
+
+    async def _send_later(self, request: AsgiRequest, answer: StreamResponse | FileResponse, send: Send) -> None:
+        try:
+            if type(answer) is StreamResponse:
+                await self._send_stream(request, answer, send)
+            else:
+                await self._send_file(request, answer, send)
+        except ClientLeft:
+            raise
+        except Exception as defect:  # noqa: BLE001  # raised again, in a form that a server may log
+            self._report(defect)
+            # Without its cause, which was reported: the server's own log may not be as careful with secrets.
+            raise AnswerCut(f"{answer!r} broke off; the cause was reported.") from None
+        finally:
+            await self._finish(answer)
+
+    async def _send_stream(self, request: AsgiRequest, answer: StreamResponse, send: Send) -> None:
+        await put_head(request, answer.status, answer.headers, send)
+        if not _is_bodyless(request, answer):
+            await pour(request, answer.chunks, send)
+        await put(send, END)
+
+    async def _send_file(self, request: AsgiRequest, answer: FileResponse, send: Send) -> None:
+        headers = answer.headers
+        if answer.status not in (204, 304):
+            headers = [*headers, (b"content-length", b"%d" % answer.count)]
+        if _is_bodyless(request, answer) or not answer.count:
+            await put_head(request, answer.status, headers, send)
+            await put(send, END)
+            return
+        pieces = FilePieces(answer.path, answer.offset, answer.count)
+        try:
+            try:
+                await pieces.begin()
+            except (OSError, CameUpShort) as defect:
+                # Nothing has left yet, so this can still be an answer of its own.
+                self._report(defect)
+                await put_plain(request, _DEFECT, send)
+                return
+            await put_head(request, answer.status, headers, send)
+            if answer.count <= PIECE_BYTES:
+                await put(send, {"type": BODY, "body": await anext(pieces)})
+                return
+            await pour(request, pieces, send)
+            await put(send, END)
+        finally:
+            pieces.close()
+
+    async def _finish(self, answer: StreamResponse | FileResponse) -> None:
+        try:
+            if type(answer) is StreamResponse:
+                # Plain iterators have nothing to close; generators do.
+                if (close := getattr(answer.chunks, "aclose", None)) is not None:
+                    await close()
+            elif (on_sent := answer.on_sent) is not None:
+                on_sent()
+        except Exception as defect:  # noqa: BLE001  # the answer has left; what its end breaks can only be told
+            self._report(defect)
+
+
+def _is_bodyless(request: Request, answer: Answer) -> bool:
+    return request.method == "HEAD" or answer.status in (204, 304)

@@ -15,6 +15,7 @@ from antiphon.wire.request import ClientLeft, Request
 _UNTOUCHED, _BEGUN, _ENDED = 0, 1, 2
 # What was announced of it, beside a number of bytes.
 _UNKNOWN = -1
+_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 # Over HTTP/2 and 3 a body needs no announcement, so its absence is only certain where methods have none.
 _USUALLY_EMPTY = frozenset(("GET", "HEAD", "OPTIONS", "DELETE"))
 
@@ -37,7 +38,7 @@ class AsgiRequest(Request):
             path = _below(scope["root_path"], path)
         self.path = path
         self.query = scope["query_string"]
-        self.scheme = scope["scheme"]
+        self.scheme = scope.get("scheme", "http")
         self.version = scope["http_version"]
         self.left = False
         self.state = None
@@ -113,6 +114,9 @@ class AsgiRequest(Request):
     def watch(self) -> asyncio.Task[None]:
         """The one task that waits for the client to go; a server may tell it to a single receiver only."""
         if self._watch is None:
+            if self._progress == _UNTOUCHED:
+                # From here on the body is dropped; reading it later would miss a part.
+                self._progress = _BEGUN if self._announced_bytes() else _ENDED
             self._watch = asyncio.create_task(self._await_leaving())
         return self._watch
 
@@ -142,17 +146,20 @@ class AsgiRequest(Request):
         announced = self._announced
         if announced is None:
             announced = 0
+            # Every request comes by here, most without a body: one look-up for each header, and not two comparisons.
             for name, value in self._headers:
-                if name == b"content-length":
-                    announced = _length(value)
-                elif name == b"transfer-encoding":
-                    announced = _UNKNOWN
-                    break
+                if name in _FRAMING:
+                    announced = _length(value) if name == b"content-length" else _UNKNOWN
+                    if announced:
+                        break
             else:
-                if not announced and self.version[0] != "1" and self.method not in _USUALLY_EMPTY:
-                    announced = _UNKNOWN if not self.header_values(b"content-length") else 0
+                if self.version[0] != "1" and self._may_be_silent():
+                    announced = _UNKNOWN
             self._announced = announced
         return announced
+
+    def _may_be_silent(self) -> bool:
+        return self.method not in _USUALLY_EMPTY and self.header(b"content-length") is None
 
     def _begin(self, limit_bytes: int) -> None:
         if self._progress != _UNTOUCHED:
@@ -175,8 +182,8 @@ class AsgiRequest(Request):
         try:
             while True:
                 await self._next()
-        except ClientLeft:
-            return
+        except (ClientLeft, OSError):
+            self.left = True
 
 
 def _length(value: bytes) -> int:

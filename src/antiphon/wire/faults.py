@@ -55,7 +55,7 @@ class WireFault(TransportFault):
 
     def __init__(
         self,
-        type: str,  # noqa: A002  # the word of the wire
+        type: str,
         message: str | None = None,
         *,
         headers: Iterable[tuple[bytes, bytes]] = (),

@@ -1,4 +1,4 @@
-"""The `Host` of a request: whether it is one, and whether this server answers for it (RFC 9112 §3.2, RFC 3986 §3.2.2)."""
+"""The `Host` of a request: whether it is one, and whether this server answers for it (RFC 9112 §3.2)."""
 
 from __future__ import annotations
 

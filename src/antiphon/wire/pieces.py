@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
 from threading import Lock
 
 PIECE_BYTES = 256 * 1024
@@ -17,32 +16,44 @@ class CameUpShort(Exception):
 class FilePieces:
     """The bytes `[offset, offset + count)` of a file, at most 256 KiB at a time, each read in a thread.
 
-    The file is opened by the first `read` and stays the same one until `close`, also when another is put in its
-    place meanwhile: an answer never mixes two. `close` must be called in every case.
+    An async iterator of pieces. The file is opened once and stays the same until `close`, also when another is put
+    in its place meanwhile: an answer never mixes two. `close` must be called in every case.
     """
 
-    __slots__ = ("_closing", "_file", "_left", "_lock", "_offset", "_path")
+    __slots__ = ("_closing", "_file", "_first", "_left", "_lock", "_offset", "_path")
 
     def __init__(self, path: str | os.PathLike[str], offset: int, count: int) -> None:
         self._path = path
         self._offset = offset
         self._left = count
+        self._first = b""
         self._file = -1
         self._closing = False
         self._lock = Lock()
 
-    async def read(self) -> bytes:
-        """The next piece; empty at the end. Raises CameUpShort when the file has fewer bytes, OSError from the disk."""
+    async def begin(self) -> None:
+        """Open the file and read its first piece, so that what is wrong with it shows before anything is sent.
+
+        Raises CameUpShort when the file has fewer bytes than it should, and OSError from the disk; so does iterating.
+        """
+        self._first = await self._read()
+
+    def __aiter__(self) -> FilePieces:
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece, self._first = self._first or await self._read(), b""
+        if not piece:
+            raise StopAsyncIteration
+        return piece
+
+    async def _read(self) -> bytes:
         if not self._left:
             return b""
         piece = await asyncio.to_thread(self._read_piece, min(self._left, PIECE_BYTES))
         self._offset += len(piece)
         self._left -= len(piece)
         return piece
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while piece := await self.read():
-            yield piece
 
     # A call that is cancelled leaves its thread reading. Closing the descriptor under that thread would let it read
     # from whatever file is opened next under the same number. So the lock decides: whoever is last closes, and the
@@ -75,7 +86,8 @@ class FilePieces:
             # Network and FUSE file systems may give less than was asked for; only nothing at all is the end.
             more = os.pread(self._file, size - len(piece), self._offset + len(piece))
             if not more:
-                raise CameUpShort(f"{os.fspath(self._path)!r} ended at byte {self._offset + len(piece)}; it has shrunk.")
+                end = self._offset + len(piece)
+                raise CameUpShort(f"{os.fspath(self._path)!r} has shrunk: it ends at byte {end} now.")
             piece += more
         return piece
 

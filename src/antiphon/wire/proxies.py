@@ -1,5 +1,17 @@
 """What trusted proxies say of a request: the client's address, its scheme and its host (RFC 7239, SECURITY §10)."""
 
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import NamedTuple
+
+from antiphon.core.errors import SetupError
+from antiphon.wire.faults import malformed
+from antiphon.wire.grammar import read_parameters, split_outside_quotes
+from antiphon.wire.hosts import parse_host
+
 # The theory. Each proxy adds, on the right, the address it was called from:
 #
 #     client 203.0.113.9  ->  proxy 10.0.0.2  ->  proxy 10.0.0.1  ->  us
@@ -13,18 +25,6 @@
 # | address                 | the right-most one that is not trusted; the left-most when all are          |
 # | host, proto (Forwarded) | the element with that address; else the next one to its right that has it   |
 # | X-Forwarded-Host,-Proto | the entry as many from the right; the left-most when there are fewer        |
-
-from __future__ import annotations
-
-import re
-from collections.abc import Callable, Iterable, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import NamedTuple
-
-from antiphon.core.errors import SetupError
-from antiphon.wire.faults import malformed
-from antiphon.wire.grammar import read_parameters, split_outside_quotes
-from antiphon.wire.hosts import parse_host
 
 type Header = Callable[[bytes], str | None]
 

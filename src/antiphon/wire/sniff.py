@@ -1,5 +1,9 @@
 """What a file is, by its first bytes: a short list of types worth accepting, and no guesses beyond it."""
 
+from __future__ import annotations
+
+import re
+
 # The theory. An upload is accepted when its extension and its content are both on the application's list and agree
 # (SECURITY §9). That needs a yes or no for a dozen types; a library that names hundreds answers another question,
 # and its guesses (any zip is "docx", any "ID3" is music) would be ours. So: signatures that cannot be anything
@@ -7,10 +11,6 @@
 #
 # Markup is told apart from text only to be refused as text: a browser that opens it runs its scripts. SVG, XHTML
 # and feeds are all "text/xml" here, and no extension agrees with that.
-
-from __future__ import annotations
-
-import re
 
 ENOUGH_BYTES = 4096
 """How much of a file's head `sniff` looks at."""
@@ -24,7 +24,10 @@ _PREFIXES: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "application/zip"),
     (b"PK\x05\x06", "application/zip"),  # with nothing in it
     (b"\x1f\x8b\x08", "application/gzip"),
-    (b"ID3", "audio/mpeg"),
+    # With its version, as a table may well begin with a column "ID3".
+    (b"ID3\x02", "audio/mpeg"),
+    (b"ID3\x03", "audio/mpeg"),
+    (b"ID3\x04", "audio/mpeg"),
     # MPEG-1 and MPEG-2 layer III, with and without a checksum; shorter ones would meet UTF-16 marks.
     (b"\xff\xfb", "audio/mpeg"),
     (b"\xff\xfa", "audio/mpeg"),
@@ -33,7 +36,7 @@ _PREFIXES: tuple[tuple[bytes, str], ...] = (
     (b"OggS\x00", "audio/ogg"),
 )
 _RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
-# ISO media files name their brand after "ftyp"; the first four bytes are the box's length.
+# ISO media files name their brand after "ftyp"; the four bytes before are the box's length, always a small number.
 _BRANDS = {
     **dict.fromkeys((b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"M4V "), "video/mp4"),
     b"M4A ": "audio/mp4",
@@ -42,9 +45,11 @@ _BRANDS = {
 }
 _UTF8_MARK = b"\xef\xbb\xbf"
 # Tab, line feed, form feed and carriage return are text; escape, NUL and the rest are not.
-_BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
-_HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body|script|iframe|style|title|table|a|div|font|br|p|h1)[\s>/]", re.I)
-_MARKUP = re.compile(rb"<[!?a-z]", re.I)
+_BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f]")
+_HTML = re.compile(
+    rb"<(?:!doctype\s+html|html|head|body|script|iframe|style|title|table|a|div|font|br|p|h1)[\s>/]", re.IGNORECASE
+)
+_MARKUP = re.compile(rb"<[!?a-z]", re.IGNORECASE)
 _JSON = re.compile(rb"\{\s*(?:[\"}]|$)|\[\s*(?:[\"{\[\]0-9\-]|true|false|null|$)")
 
 _EXTENSIONS: dict[str, tuple[str, frozenset[str]]] = {
@@ -83,16 +88,16 @@ _EXTENSIONS: dict[str, tuple[str, frozenset[str]]] = {
 def sniff(head: bytes) -> str | None:
     """The content type that the first bytes of a file show, or None when they show none that we know.
 
-    The bytes come from anyone. A file can be several things at once, so this says what it begins as; that it is
-    served as what it was stored as, with `nosniff`, is what keeps it from becoming another.
+    Nothing at all is an empty text. The bytes come from anyone, and a file can be several things at once: this says
+    what it begins as, and serving it as what it was stored as, with `nosniff`, keeps it from becoming another.
     """
     head = head[:ENOUGH_BYTES]
     for prefix, kind in _PREFIXES:
         if head.startswith(prefix):
             return kind
-    if head.startswith(b"RIFF"):
-        return _RIFF.get(head[8:12])
-    if head[4:8] == b"ftyp":
+    if head.startswith(b"RIFF") and head[8:12] in _RIFF:
+        return _RIFF[head[8:12]]
+    if head.startswith(b"\0\0") and head[4:8] == b"ftyp":
         return _BRANDS.get(head[8:12])
     return _sniff_text(head)
 
@@ -111,13 +116,13 @@ def type_of(extension: str) -> str | None:
 
 def _sniff_text(head: bytes) -> str | None:
     text = head.removeprefix(_UTF8_MARK)
-    if not text or _BINARY.search(text):
+    if _BINARY.search(text):
         return None
     try:
         text.decode()
     except UnicodeDecodeError as broken:
-        # The head may end within a character, of which up to three bytes are left; anywhere else it is no text.
-        if len(head) < ENOUGH_BYTES or broken.reason != "unexpected end of data":
+        # A head may end within a character; anything else is no UTF-8.
+        if broken.reason != "unexpected end of data":
             return None
     start = text.lstrip()
     if _HTML.match(start):

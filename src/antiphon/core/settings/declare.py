@@ -203,9 +203,10 @@ def _problems_of(setting: Setting) -> Iterable[str]:
 def _shared_variables(settings: Iterable[Setting]) -> Iterable[str]:
     readers: dict[str, Setting] = {}
     for setting in settings:
-        for variable in (name for own in setting.variables for name in (own, f"{own}_FILE")):
-            if readers.setdefault(variable, setting) is not setting:
-                yield f"{setting.name} and {readers[variable].name} would both be read from {variable}. Rename one."
+        variables = [name for own in setting.variables for name in (own, f"{own}_FILE")]
+        shared = next((name for name in variables if readers.setdefault(name, setting) is not setting), None)
+        if shared:
+            yield f"{setting.name} and {readers[shared].name} would both be read from {shared}. Rename one."
 
 
 def _where(section: type[Settings]) -> str:

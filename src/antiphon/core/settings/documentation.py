@@ -75,7 +75,7 @@ def _written(value: Any, *, sized: bool) -> str:
     if value is None:
         return "not set"
     if isinstance(value, Secret):
-        return MASK
+        return MASK if cast("Secret[object]", value).reveal() else "empty"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, timedelta):

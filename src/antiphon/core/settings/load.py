@@ -73,6 +73,7 @@ def load(
     environ: Mapping[str, str],
     environment: Environment,
     dotenv: Path | None = None,
+    also: Sequence[type[Settings]] = (),
 ) -> Loaded:
     """Give every section its values: the environment over files over the application's defaults over declared ones.
 
@@ -83,11 +84,13 @@ def load(
       files stand over earlier ones, those of the environment over all general ones. A value replaces another whole:
       tables and lists are not merged.
     - **defaults**: by section and name, in code, such as `{"http": {"port": 9000, "idle_time": "30s"}}`.
+    - **also**: sections of the application that this process does not use, as a worker does not use those of HTTP. Their
+      names are known, so that all processes can share their files; their values are not read.
 
     Raises SetupError with every fault of every section. Each names the setting, where it stands and what to write; no
     value is repeated.
     """
-    settings = declared(sections)
+    settings = declared([*sections, *also])
     problems: list[str] = []
     found_files = read_files(files, environment, problems)
     layers: list[Layer] = [VariableLayer(environ)]
@@ -165,9 +168,12 @@ class _Loading:
         """In production a secret comes from outside the code, and is not the word that an example had in its place."""
         if self.environment != "production" or not isinstance(value, Secret):
             return
+        shown = cast("Secret[object]", value).reveal()
+        if not shown:  # an address that may be left out, and that can have a password in it
+            return
         if source.kind in ("application", "default"):
             wrong = "is a secret that stands in the code"
-        elif _PLACEHOLDERS.fullmatch("".join(filter(str.isalpha, str(cast("Secret[object]", value).reveal()))).lower()):
+        elif _PLACEHOLDERS.fullmatch("".join(filter(str.isalpha, str(shown))).lower()):
             wrong = "is a secret that still has the word of an example"
         else:
             return

@@ -100,7 +100,7 @@ class ValueReader:
         try:
             value = msgspec.convert(value, annotation, strict=not self.text, dec_hook=convert_kind)
             if isinstance(value, float) and not math.isfinite(value):
-                raise ValueError  # noqa: TRY301  # `nan` and `inf` are floats to msgspec, and no setting to us
+                raise ValueError  # `nan` and `inf` are floats to msgspec, and no setting to us
         except (msgspec.ValidationError, ValueError):
             return self._misfit(name, f"write {expectation(annotation, sized=sized)}{self._quotes(value, kind)}")
         return value

@@ -12,7 +12,9 @@ from antiphon.core.secrets import Secret
 
 type Engine = Literal["sqlite", "postgresql"]
 
-_EXAMPLES = "Write postgresql://user:password@host:5432/name, postgresql:///name?host=/folder/of/the/socket or sqlite:///path"
+_EXAMPLES = (
+    "Write postgresql://user:password@host:5432/name, postgresql:///name?host=/folder/of/the/socket or sqlite:///path"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ def _postgresql(url: str) -> Address:
         hosts = parts.netloc.rpartition("@")[2]
         query = dict(parse_qsl(parts.query))
     except ValueError:
-        raise SetupError(f"is no URL that can be read; are characters such as [ ] / @ in the password escaped? {_EXAMPLES}.") from None
+        raise SetupError(
+            f"is no URL that can be read; are characters such as [ ] / @ in the password escaped? {_EXAMPLES}."
+        ) from None
     where = hosts or query.get("host", "")
     return Address("postgresql", f"postgresql://{where}{parts.path}", dsn=Secret(url))

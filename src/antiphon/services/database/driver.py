@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from math import inf
-from typing import NamedTuple, Protocol
+from time import monotonic
+from typing import NamedTuple, Protocol, cast
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from antiphon.services.database.address import Address
 
@@ -27,11 +28,17 @@ class Driver(Protocol):
         ...
 
 
-class Engines(NamedTuple):
+@dataclass(slots=True)
+class Engines:
     """Where connections for reading and for writing come from: two pools on SQLite, the same one twice on PostgreSQL."""
 
     reading: AsyncEngine
     writing: AsyncEngine
+    suspected_at: float = 0.0
+
+    def suspect(self) -> None:
+        """A server fell silent: connections made before now are replaced rather than waited for, where that can be."""
+        self.suspected_at = monotonic()
 
     async def close(self) -> None:
         """Close every idle connection."""
@@ -67,3 +74,9 @@ class Terms:
     connect: float
     statement: float
     life: timedelta
+
+
+def driver_of(connection: AsyncConnection) -> Driver:
+    """The driver's end of a connection in use."""
+    assert connection.sync_connection is not None, "a connection in use is connected"
+    return cast("Driver", connection.sync_connection.connection.driver_connection)

@@ -23,20 +23,24 @@ class DatabaseSettings(Settings, frozen=True):
     url: Annotated[
         Secret[str],
         env("DATABASE_URL"),
-        doc("postgresql://user:password@host/name or sqlite:///path; empty is a SQLite file in the application's folder."),
+        doc(
+            "postgresql://user:password@host/name or sqlite:///path; empty is a SQLite file in the application's folder."
+        ),
     ] = Secret("")
     pool: Annotated[int, Meta(ge=1, le=1000), doc("How many connections are kept open.")] = 10
     overflow: Annotated[int, Meta(ge=0, le=1000), doc("How many more may be opened when those are in use.")] = 5
-    wait: Annotated[timedelta, doc("How long a call waits for a free connection, or for its turn to write (SQLite).")] = timedelta(
-        seconds=2
-    )
+    wait: Annotated[
+        timedelta, doc("How long a call waits for a free connection, or for its turn to write (SQLite).")
+    ] = timedelta(seconds=2)
     connect_time: Annotated[timedelta, doc("How long opening a connection may take.")] = timedelta(seconds=1)
-    statement_time: Annotated[timedelta, doc("How long one statement may take; less when the call has less left.")] = timedelta(
-        seconds=5
+    statement_time: Annotated[timedelta, doc("How long one statement may take; less when the call has less left.")] = (
+        timedelta(seconds=5)
     )
     life: Annotated[timedelta, doc("How old a connection may grow before it is replaced.")] = timedelta(minutes=30)
     migrate: Annotated[bool, doc("Whether the schema is brought up to date at the start.")] = True
-    migrate_wait: Annotated[timedelta, doc("How long a process waits for another one that is migrating.")] = timedelta(seconds=60)
+    migrate_wait: Annotated[timedelta, doc("How long a process waits for another one that is migrating.")] = timedelta(
+        seconds=60
+    )
 
     def problems(self, environment: Environment) -> Iterable[Fault]:
         """A URL of another kind, and times of nothing."""

@@ -1,0 +1,74 @@
+# `make run` serves Olympus and `make test` passes the tests; each first sets up what it needs from python3 alone.
+# PORT or HTTP_PORT chooses the port: `make run PORT=9000`. ARGS goes to pytest and to the checks: `make test ARGS=-x`.
+
+UV_VERSION := 0.13.8
+TOOLS := .tools/uv-$(UV_VERSION)
+PYTHON := .venv/bin/python
+LATEST := $$(.tools/bin/uv python find --system '>=3.12')
+DECLARED := pyproject.toml olympus/pyproject.toml
+ARGS :=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test test-3.12 check format bench bench-http tree docs lock moved
+
+help: ## Say what there is to make.
+	@sed -n 's/^\([a-z][a-z0-9.-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf 'make %-12s %s\n' "$$name" "$$text"; done
+
+run: .venv/.ready ## Serve Olympus on http://localhost:8080, everything embedded under var/.
+	@exec .venv/bin/olympus serve
+
+test: .venv/.ready ## Pass the tests; with CI=true also measure their branch coverage.
+ifeq ($(CI),true)
+	@.venv/bin/coverage erase
+	@.venv/bin/coverage run -m pytest $(ARGS)
+	@.venv/bin/coverage combine --quiet
+	@.venv/bin/coverage report
+else
+	@.venv/bin/pytest $(ARGS)
+endif
+
+test-3.12: .venv-3.12/.ready ## Pass the tests on the oldest Python that works.
+	@.venv-3.12/bin/pytest $(ARGS)
+
+check: .venv/.ready ## Run every check that is not a test: format, lint, types, layers, sizes, names, pages, locks.
+	@$(PYTHON) -m scripts.check $(ARGS)
+
+format: .venv/.ready ## Format the code and mend what ruff can mend by itself.
+	@.venv/bin/ruff check --fix-only --quiet
+	@.venv/bin/ruff format --quiet
+
+bench: bench-http ## Measure what a call costs, beside its peers.
+
+bench-http: .venv-bench/.ready ## Measure HTTP beside other frameworks in one interleaved run.
+	@.venv-bench/bin/python -m bench.http $(ARGS)
+
+tree: .venv/.ready ## Print the tree, one line for what each part is for.
+	@$(PYTHON) -m scripts.tree
+
+docs: .venv/.ready ## Write the generated pages under docs/.
+	@$(PYTHON) -m scripts.docs
+
+lock: $(TOOLS) ## Lock what pyproject.toml declares; keeps the versions there are, `make lock ARGS=--upgrade` renews them.
+	@"$(LATEST)" -m scripts.lock $(ARGS)
+
+# The stamps. A later run finds them newer than what they were made from, and does nothing.
+
+$(TOOLS): scripts/bootstrap
+	@scripts/bootstrap tools $(UV_VERSION)
+
+.venv/.ready: $(TOOLS) locked.txt $(DECLARED)
+	@scripts/bootstrap environment .venv newest locked.txt . olympus
+
+.venv-3.12/.ready: $(TOOLS) locked.txt $(DECLARED)
+	@scripts/bootstrap environment .venv-3.12 3.12 locked.txt . olympus
+
+.venv-bench/.ready: $(TOOLS) bench/locked.txt bench/pyproject.toml pyproject.toml
+	@scripts/bootstrap environment .venv-bench newest bench/locked.txt .
+
+# An environment knows its own path: one that was moved or copied along with the folder is made again.
+ifneq ($(wildcard .tools/.made-in),)
+ifneq ($(file <.tools/.made-in),$(CURDIR))
+$(TOOLS): moved
+endif
+endif

@@ -1,0 +1,187 @@
+"""Brings a database up to the schema of the program: one migration at a time, each in a transaction of its own.
+
+    step    does                                                                on failure
+    open    opens a transaction                                                 raises what the driver raises
+    lock    takes the one lock: advisory on PostgreSQL, the writer's file on    after `migrate_wait`: fine if another
+            SQLite; both are given back by the end of the transaction           process has finished, else SetupError
+    read    which revision the database has, now that nobody else moves it      SetupError for an unknown one
+    run     the next revision, if there is one                                  SetupError; nothing of it is left
+    check   the foreign keys of SQLite, which are off while migrating           SetupError; nothing of it is left
+    commit                                                                      and again from `open`, until none is left
+
+Because the revision is read under the lock, any number of processes may start at once: they take turns, and each finds
+less to do. What one migration does is all kept or not at all, on both engines; so `autocommit_block()` and
+`CREATE INDEX CONCURRENTLY` have no place in one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from threading import Lock
+from typing import TypeVar
+
+import sqlalchemy.exc
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from antiphon.core.errors import SetupError
+from antiphon.core.log import Logger
+from antiphon.services.database.codes import code_of, is_away
+from antiphon.services.database.driver import Limits, Terms, driver_of
+from antiphon.services.database.history import History
+from antiphon.services.database.postgres import open_postgres_for_migrating
+from antiphon.services.database.schema import Schema
+from antiphon.services.database.sqlite import open_sqlite_for_migrating
+
+R = TypeVar("R")
+
+ADVISORY_LOCK = 0x616E7469_70686F6E
+"""The key of the lock on PostgreSQL: "antiphon" in ASCII."""
+
+UNBOUNDED = timedelta(days=1).total_seconds()
+"""How long a statement of a migration may take."""
+
+_alembic = Lock()
+"""`alembic.op` is one global for the whole process, so one migration runs at a time, whichever application it is for."""
+
+
+class Migrations:
+    """The migrations of one application on one database."""
+
+    def __init__(self, schema: Schema, terms: Terms, *, wait: timedelta, log: Logger) -> None:
+        self._schema = schema
+        self._terms = terms
+        self._wait = wait.total_seconds()
+        self._log = log
+        self._sqlite = terms.address.engine == "sqlite"
+
+    async def run(self) -> tuple[str, ...]:
+        """Run what is pending; gives the names of what this process ran. Raises SetupError, or what the driver raises."""
+        history = self._history()
+        ran: list[str] = []
+        if not history.pending(await self.current()):
+            return ()
+        try:
+            while (name := await self._step(history)) is not None:
+                self._log.info("database.migrated", revision=name, database=self._terms.address.shown)
+                ran.append(name)
+        except sqlalchemy.exc.DBAPIError as error:
+            if code_of(error) != "55P03":
+                raise
+            await self._require(
+                history,
+                f"Another process has held the lock for migrations of {self._terms.address.shown} for "
+                f"{self._wait:g} s, and {{pending}} still has to run. See what it is doing, and start again.",
+            )
+        return tuple(ran)
+
+    async def require(self) -> None:
+        """Raise SetupError unless the database has the schema that this program knows."""
+        await self._require(
+            self._history(),
+            f"The database {self._terms.address.shown} is behind this program: {{pending}} has to run. "
+            f"Run the command `migrate`, or set database.migrate to true.",
+        )
+
+    async def current(self) -> str | None:
+        """The revision of the database, or None for one without migrations."""
+        return await self.look(_revision)
+
+    async def differences(self) -> list[str]:
+        """What the tables of the program and of the database do not have in common. CHECKs are not compared."""
+        return await self.look(
+            lambda context: [repr(found) for found in compare_metadata(context, self._schema.metadata)]
+        )
+
+    async def look(self, at: Callable[[MigrationContext], R]) -> R:
+        """Look at the database as Alembic sees it."""
+        async with self._connected() as connection:
+            return await connection.run_sync(lambda sync: at(_context(sync)))
+
+    # How it is done
+
+    def _history(self) -> History:
+        history = History(self._schema)
+        if not history.names and self._schema.metadata.tables:
+            raise SetupError(
+                f"There are tables and no migrations in {self._schema.migrations}. Write the first one: run `migrate --make`."
+            )
+        return history
+
+    async def _require(self, history: History, message: str) -> None:
+        pending = history.pending(await self.current())
+        if pending:
+            raise SetupError(message.format(pending=", ".join(pending)))
+
+    async def _step(self, history: History) -> str | None:
+        """Run the next migration, if there is one, and give its name."""
+        async with self._connected() as connection:
+            driver_of(connection).begin(write=True, limits=Limits(UNBOUNDED, UNBOUNDED))
+            async with connection.begin(), _one_at_a_time(self._wait):
+                if not self._sqlite:
+                    await connection.execute(text(f"SET LOCAL lock_timeout = {int(self._wait * 1000)}"))
+                    await connection.execute(text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
+                    await connection.execute(text("SET LOCAL lock_timeout = 0"))
+                pending = history.pending(await connection.run_sync(lambda sync: _revision(_context(sync))))
+                if not pending:
+                    return None
+                await self._upgrade(connection, history, pending[0])
+                return pending[0]
+
+    async def _upgrade(self, connection: AsyncConnection, history: History, name: str) -> None:
+        try:
+            await connection.run_sync(history.upgrade, name)
+            if self._sqlite:
+                broken = (await connection.execute(text("PRAGMA foreign_key_check"))).all()
+                if broken:
+                    raise SetupError(
+                        f"The migration {name} leaves {len(broken)} rows that refer to nothing, in "
+                        f"{', '.join(sorted({row[0] for row in broken}))}. Nothing of it was kept."
+                    )
+        except SetupError:
+            raise
+        except Exception as error:
+            if is_away(error):
+                raise
+            words = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
+            raise SetupError(f"The migration {name} failed, and nothing of it was kept: {words}") from error
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        terms = self._terms
+        engine = open_sqlite_for_migrating(terms, self._wait) if self._sqlite else open_postgres_for_migrating(terms)
+        try:
+            async with engine.connect() as connection:
+                yield connection
+        finally:
+            await engine.dispose()
+
+
+def _context(connection: Connection) -> MigrationContext:
+    return MigrationContext.configure(connection, opts={"compare_type": True})
+
+
+def _revision(context: MigrationContext) -> str | None:
+    heads = context.get_current_heads()
+    if len(heads) > 1:
+        raise SetupError(
+            f"The database stands at {len(heads)} revisions at once: {', '.join(heads)}. Mend its alembic_version."
+        )
+    return heads[0] if heads else None
+
+
+@asynccontextmanager
+async def _one_at_a_time(seconds: float) -> AsyncIterator[None]:
+    # Applications of one process may run on loops of different threads, so this is a thread's lock, taken without blocking.
+    async with asyncio.timeout(seconds):
+        while not _alembic.acquire(blocking=False):
+            await asyncio.sleep(0.01)
+    try:
+        yield
+    finally:
+        _alembic.release()

@@ -1,0 +1,63 @@
+"""Wires the database: the service that opens and closes it, and the transaction that a call is given."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from antiphon.core.context import Context
+from antiphon.core.info import AppInfo
+from antiphon.core.log import Logger
+from antiphon.core.service import scoped, service
+from antiphon.services.database.address import read_address, sqlite_address
+from antiphon.services.database.database import Database
+from antiphon.services.database.driver import Engines, Terms
+from antiphon.services.database.migrations import Migrations
+from antiphon.services.database.postgres import open_postgres
+from antiphon.services.database.schema import Schema
+from antiphon.services.database.settings import DatabaseSettings
+from antiphon.services.database.sqlite import open_sqlite
+from antiphon.services.database.work import Work
+
+
+@service
+async def database(settings: DatabaseSettings, info: AppInfo, schema: Schema, log: Logger) -> AsyncIterator[Database]:
+    """Opens the database that the settings name, and brings its schema up to date.
+
+    The application says what its schema is: `App(values=[Schema(metadata, folder)])`. A database that is away does not
+    stop the start: calls that need it get DatabaseAway until it is there, and migrations run then.
+    """
+    terms = terms_of(settings, info)
+    opened = Database(open_engines(terms), terms, schema, log)
+    migrations = Migrations(schema, terms, wait=settings.migrate_wait, log=log)
+    try:
+        await opened.start(migrations.run if settings.migrate else migrations.require)
+        yield opened
+    finally:
+        await opened.close()
+
+
+@scoped
+def work(ctx: Context, database: Database) -> Work:
+    """The call's transaction: reading for a safe call, writing for any other, ended with the call."""
+    made = Work(database, write=not ctx.safe, time_left=ctx.time_left)
+    ctx.at_end(made.end)
+    return made
+
+
+def terms_of(settings: DatabaseSettings, info: AppInfo) -> Terms:
+    """What the settings come to for this application."""
+    return Terms(
+        address=read_address(settings.url.reveal()) or sqlite_address(info.folder / f"{info.name}.db"),
+        application=info.name,
+        pool=settings.pool,
+        overflow=settings.overflow,
+        wait=settings.wait.total_seconds(),
+        connect=settings.connect_time.total_seconds(),
+        statement=settings.statement_time.total_seconds(),
+        life=settings.life,
+    )
+
+
+def open_engines(terms: Terms) -> Engines:
+    """The pools for these terms. Nothing is connected yet."""
+    return open_sqlite(terms) if terms.address.engine == "sqlite" else open_postgres(terms)

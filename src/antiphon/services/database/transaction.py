@@ -1,0 +1,69 @@
+"""One open transaction: its connection, the time each step may take, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from antiphon.services.database.driver import Driver, Limits
+from antiphon.services.database.errors import SilentServer
+
+R = TypeVar("R")
+
+UNDO_SECONDS = 1.0
+"""How long undoing may take before the connection is given up instead; the server then undoes it by itself."""
+
+
+class Transaction:
+    """It opens with its first statement. `used` tells whether a statement has succeeded in it."""
+
+    __slots__ = ("_connection", "_driver", "used")
+
+    def __init__(self, connection: AsyncConnection, driver: Driver, limits: Limits, *, write: bool) -> None:
+        self._connection = connection
+        self._driver = driver
+        self.used = False
+        driver.begin(write=write, limits=limits)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is gone, and everything in the transaction with it."""
+        return self._connection.invalidated or self._connection.closed
+
+    async def run(self, job: Callable[[AsyncConnection], Awaitable[R]], limits: Limits) -> R:
+        """Run a statement within these limits."""
+        first = self._driver.allow(limits)
+        try:
+            async with asyncio.timeout(limits.driver):
+                if first is not None:
+                    await self._connection.exec_driver_sql(first)
+                result = await job(self._connection)
+        except TimeoutError as error:
+            raise SilentServer("no answer within the driver's limit") from error
+        self.used = True
+        return result
+
+    async def commit(self, limits: Limits) -> None:
+        """Commit and give the connection back. After an error call `undo`."""
+        self._driver.allow(limits)
+        try:
+            async with asyncio.timeout(limits.driver):
+                await self._connection.commit()
+        except TimeoutError as error:
+            raise SilentServer("no answer to COMMIT within the driver's limit") from error
+        await self._connection.close()
+
+    async def undo(self) -> None:
+        """Roll back and give the connection back. It never raises: a connection that cannot is thrown away."""
+        try:
+            async with asyncio.timeout(UNDO_SECONDS):
+                await self._connection.close()
+        except (SQLAlchemyError, OSError):
+            with suppress(SQLAlchemyError, OSError):
+                await self._connection.invalidate()
+                await self._connection.close()

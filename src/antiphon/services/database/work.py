@@ -1,0 +1,221 @@
+"""A unit of work: the one transaction of a call, opened at its first statement and committed before the answer leaves.
+
+Statements are SQLAlchemy Core over typed tables, and repositories give msgspec Structs. There is no ORM session: its
+identity map and its flush at the end run statements that nobody wrote, at a moment nobody chose, and its objects look
+like results but are tied to a transaction. Here a statement runs where it stands, and a row is a value.
+
+    state       becomes     when
+    idle        open        the first statement; a pooled connection that turns out dead is replaced once, unseen
+    open        idle        commit, rollback; or the first statement fails: nothing was done, the next one begins anew
+    open        spoiled     a later statement of a writing transaction fails; everything is rolled back at once
+    spoiled     idle        rollback. Statements and commit raise Defect: PostgreSQL takes nothing more by then, and a
+                            caller must not be told of a success that was undone. `savepoint()` is for what may fail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from math import inf
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from sqlalchemy import CursorResult, Executable, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.selectable import TypedReturnsRows
+
+from antiphon.core.errors import Defect, TimedOut
+from antiphon.services.database.codes import is_away
+from antiphon.services.database.driver import Limits
+from antiphon.services.database.errors import When
+from antiphon.services.database.transaction import Transaction
+
+if TYPE_CHECKING:
+    from antiphon.services.database.database import Database
+
+R = TypeVar("R")
+
+type Values = Mapping[str, Any]
+type AfterCommit = Callable[[], Awaitable[None]]
+
+
+class Work:
+    """What a repository uses: `execute`, `scalar` and `scalars`. `ctx.get(Work)` is the call's own.
+
+    A safe call (a GET) can only read. After `commit` the work goes on in a new transaction. Statements of one work take
+    turns, so it may be shared by tasks. On PostgreSQL the isolation is READ COMMITTED, and SQLite has one writer: code
+    that reads, thinks and then writes says `.with_for_update()` on the reading, or compares a version in the writing,
+    and is right on both.
+    """
+
+    __slots__ = ("_after", "_database", "_nested", "_open", "_spoiled", "_time_left", "_turn", "write")
+
+    def __init__(self, database: Database, *, write: bool, time_left: Callable[[], float] = lambda: inf) -> None:
+        self.write = write
+        self._database = database
+        self._time_left = time_left
+        self._turn = asyncio.Lock()
+        self._open: Transaction | None = None
+        self._spoiled: BaseException | None = None
+        self._nested = 0
+        self._after: list[AfterCommit] = []
+
+    # Statements
+
+    @overload
+    async def execute[*Ts](
+        self, statement: TypedReturnsRows[*Ts], parameters: Values | Sequence[Values] | None = None
+    ) -> CursorResult[*Ts]: ...
+    @overload
+    async def execute(
+        self, statement: Executable, parameters: Values | Sequence[Values] | None = None
+    ) -> CursorResult[*tuple[Any, ...]]: ...
+    async def execute(
+        self, statement: Executable, parameters: Values | Sequence[Values] | None = None
+    ) -> CursorResult[Any]:
+        """Run a statement and take all its rows. With a list of parameters it runs once for each of them.
+
+        Raises DatabaseAway, TimedOut, Taken, Conflict, InvalidInput or Forbidden, as the table in `errors` says.
+        """
+        return await self._run(lambda connection: connection.execute(statement, parameters))
+
+    async def scalar[T](
+        self, statement: TypedReturnsRows[T, *tuple[Any, ...]], parameters: Values | None = None
+    ) -> T | None:
+        """The first column of the first row, or None when there is no row."""
+        return (await self.execute(statement, parameters)).scalar()
+
+    async def scalars[T](
+        self, statement: TypedReturnsRows[T, *tuple[Any, ...]], parameters: Values | None = None
+    ) -> Sequence[T]:
+        """The first column of every row."""
+        return (await self.execute(statement, parameters)).scalars().all()
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Undo only this block when something in it fails; the error goes on, and the work can be used after it."""
+        name = f"antiphon_{self._nested + 1}"
+        await self.execute(text(f"SAVEPOINT {name}"))
+        self._nested += 1
+        try:
+            yield
+            self._refuse_if_spoiled()
+        except BaseException:
+            if self._open is not None:
+                self._spoiled = None
+                await self.execute(text(f"ROLLBACK TO SAVEPOINT {name}"))
+            raise
+        finally:
+            self._nested -= 1
+        await self.execute(text(f"RELEASE SAVEPOINT {name}"))
+
+    # The end
+
+    def after_commit(self, callback: AfterCommit) -> None:
+        """Do this once the data is committed, and not at all if it is rolled back.
+
+        For what others may only hear of when it is true, such as a published event. A failure is logged and does not
+        fail the call, because what it did stands.
+        """
+        self._after.append(callback)
+
+    async def commit(self) -> None:
+        """Commit what was done so far and give the connection back, then do what waits for it."""
+        async with self._turn:
+            after, self._after = self._after, []
+            spoiled = self._spoiled is not None
+            opened, self._open = self._open, None
+            self._spoiled = None
+            if spoiled or not self.write:
+                if opened is not None:
+                    await opened.undo()
+                if spoiled:
+                    raise _defect()
+            elif opened is not None:
+                await self._commit(opened)
+        for callback in after:
+            try:
+                await callback()
+            except Exception as error:  # noqa: BLE001  # the commit stands, whatever happens to those who hear of it
+                self._database.log.error("database.after_commit_failed", error=error)
+
+    async def rollback(self) -> None:
+        """Undo what was not committed and give the connection back."""
+        async with self._turn:
+            opened, self._open = self._open, None
+            self._spoiled = None
+            self._after.clear()
+            if opened is not None:
+                await opened.undo()
+
+    async def end(self, error: BaseException | None) -> None:
+        """Commit when all went well, else roll back: the call's step in `ctx.at_end`."""
+        if error is None:
+            await self.commit()
+        else:
+            await self.rollback()
+
+    # How it is done
+
+    async def _run(self, job: Callable[[AsyncConnection], Awaitable[R]]) -> R:
+        async with self._turn:
+            self._refuse_if_spoiled()
+            try:
+                result = await self._attempt(job)
+            except BaseException as error:
+                await self._fail(error)
+                raise self._database.told(error, When(writing=self.write))
+            self._database.seen_at = monotonic()
+            return result
+
+    async def _attempt(self, job: Callable[[AsyncConnection], Awaitable[R]]) -> R:
+        limits = self._limits()
+        if self._open is None:
+            self._open = await self._database.begin(write=self.write, limits=limits)
+            try:
+                return await self._open.run(job, limits)
+            except Exception as error:
+                # The server may have gone and come back while the connection lay in the pool. Nothing is done yet.
+                if not is_away(error):
+                    raise
+            opened, self._open = self._open, None
+            await opened.undo()
+            self._open = await self._database.begin(write=self.write, limits=self._limits())
+        return await self._open.run(job, limits)
+
+    async def _fail(self, error: BaseException) -> None:
+        opened = self._open
+        if opened is None:
+            return
+        if self._nested and not opened.lost and isinstance(error, Exception):
+            self._spoiled = error  # until the savepoint undoes it
+            return
+        self._open = None
+        if self.write and opened.used:
+            self._spoiled = error
+        await opened.undo()
+
+    async def _commit(self, opened: Transaction) -> None:
+        try:
+            await opened.commit(self._limits())
+        except BaseException as error:
+            await opened.undo()
+            raise self._database.told(error, When(writing=True, committing=True))
+
+    def _limits(self) -> Limits:
+        left = self._time_left()
+        if left <= 0:
+            raise TimedOut
+        return Limits.of(self._database.statement_seconds, left)
+
+    def _refuse_if_spoiled(self) -> None:
+        if self._spoiled is not None:
+            raise _defect()
+
+
+def _defect() -> Defect:
+    return Defect(
+        "A statement failed earlier in this transaction, so everything in it was rolled back, and the action went on. "
+        "Let the error pass, or run what may fail within `async with work.savepoint():`."
+    )

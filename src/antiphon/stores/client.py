@@ -1,0 +1,207 @@
+"""The connection to the store: redis-py's client with one time for everything and one answer when the store is away."""
+
+# redis-py is used for its commands, its parser and its pool. Four of its habits are changed here, and nowhere else:
+#
+#   its habit                                   ours
+#   ten retries with backoff, up to seconds     none: a command that may have run is not sent twice. A pooled connection
+#                                               that the server has closed is found and replaced before it is used, so
+#                                               a restart of the store costs no caller an error once it is back
+#   a timer each for pool, write and read       one time for all three: `Unavailable` comes within `command_time`
+#   two dozen kinds of "not now"                `Unavailable`; what is left is a defect of ours
+#   values of commands in pipeline errors       the name of the command only: a value may be a secret
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import parse_qs, urlsplit
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.client import Pipeline
+from redis.asyncio.connection import AbstractConnection, parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    ClusterDownError,
+    ConnectionError,  # noqa: A004  # redis-py's own, unlike Python's
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TimeoutError,  # noqa: A004  # redis-py's own, unlike Python's
+    TryAgainError,
+)
+from redis.maint_notifications import MaintNotificationsConfig
+
+from antiphon.core.errors import SetupError, Unavailable
+from antiphon.stores.outage import Outage
+
+_CUT = (ConnectionError, TimeoutError)
+_REFUSED = (OutOfMemoryError, ReadOnlyError, ClusterDownError, TryAgainError)
+# Answers that redis-py has no class for: a full disk, a script that does not end, too few replicas.
+_REFUSED_CODES = frozenset({"MISCONF", "BUSY", "NOREPLICAS", "UNKILLABLE"})
+_URL_OPTIONS = frozenset({"db", "client_name"})
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class StoreAddress:
+    """Where the store is. It prints without user, password and options."""
+
+    url: str
+
+    def __repr__(self) -> str:
+        parts = urlsplit(self.url)
+        if parts.scheme == "unix":
+            return f"unix://{parts.path}"
+        return f"{parts.scheme}://{parts.hostname or 'localhost'}:{parts.port or 6379}{parts.path}"
+
+    __str__ = __repr__
+
+    def connection(self) -> dict[str, Any]:
+        """What redis-py needs for one connection. Raises SetupError for an address that cannot be used."""
+        try:
+            options = cast("dict[str, Any]", parse_url(self.url))
+        except ValueError:
+            # The text of the error may hold a piece of the password.
+            raise SetupError(
+                "redis.url (REDIS_URL) is no address of a Redis or Valkey server. Write redis://host:6379/0, "
+                "rediss://host:6379/0 for TLS or unix:///path/to/socket; encode odd characters in a password as %XX."
+            ) from None
+        names = parse_qs(urlsplit(self.url).query)
+        unknown = [name for name in names if name not in _URL_OPTIONS and not name.startswith("ssl_")]
+        if unknown:
+            raise SetupError(
+                f"redis.url (REDIS_URL) has the option {unknown[0]!r}, which is not read. "
+                f"There are db, client_name and ssl_…; times and sizes are settings of their own (redis.command_time)."
+            )
+        return options
+
+
+class StorePool(BlockingConnectionPool):
+    """A bounded pool that takes a free connection without a lock or a timer, and makes others wait in line."""
+
+    def __init__(self, size: int, connect_time: float, options: dict[str, Any]) -> None:
+        super().__init__(  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves it untyped
+            size,
+            # No timers of its own: StoreClient bounds the whole. Connecting has one, as listeners connect without us.
+            timeout=None,
+            socket_timeout=None,
+            socket_connect_timeout=connect_time,
+            retry=Retry(NoBackoff(), 0),
+            protocol=3,
+            # With notifications of maintenance redis-py stops looking whether a pooled connection is still open.
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
+            driver_info=None,
+            legacy_responses=False,
+            **options,
+        )
+        self._waiting = 0
+
+    async def get_connection(self, command_name: object = None, *keys: object, **options: object) -> AbstractConnection:
+        """A connection that is open and has nothing left to read; waits while all are in use."""
+        if self._waiting or not self.can_get_connection():
+            self._waiting += 1
+            try:
+                return await super().get_connection()  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves it untyped
+            finally:
+                self._waiting -= 1
+        connection = self.get_available_connection()
+        try:
+            await self.ensure_connection(connection)
+        except BaseException:
+            await self.release(connection)
+            raise
+        return connection
+
+    async def release(self, connection: AbstractConnection) -> None:
+        """Give a connection back."""
+        if self._waiting or connection.should_reconnect():
+            await super().release(connection)
+            return
+        # Nobody has to be woken. redis-py's own way takes two locks and tells listeners that we do not have: a sixth
+        # of the cost of a command.
+        self._in_use_connections.remove(connection)
+        self._available_connections.append(connection)
+
+
+class StoreClient(Redis):
+    """redis-py's client as the rest of Antiphon sees it: `await client.get(...)`, `client.pipeline(transaction=False)`.
+
+    Every command ends within `command_time`, waiting for a connection included, or raises Unavailable. A command is
+    sent once at most; after Unavailable it may have run or not. Values are bytes.
+    """
+
+    def __init__(self, pool: StorePool, command_time: float, outage: Outage) -> None:
+        super().__init__(connection_pool=pool)  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves it untyped
+        self.auto_close_connection_pool = True
+        self.command_time = command_time
+        self.outage = outage
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send one command and wait for its answer."""
+        try:
+            async with asyncio.timeout(self.command_time):
+                answer = cast("Any", await super().execute_command(*args, **options))  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves it untyped
+        except (RedisError, OSError) as error:
+            raise condition(error, self.outage) from error
+        if self.outage.away:
+            self.outage.answered()
+        return answer
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> StorePipeline:  # noqa: FBT001, FBT002  # redis-py's signature
+        """Several commands in one trip; `transaction=True` makes them one step (MULTI, EXEC)."""
+        return StorePipeline(self, transaction=transaction)
+
+
+class StorePipeline(Pipeline):
+    """Commands collected by name, sent by `await pipeline.execute()` under the same promise as a single one."""
+
+    def __init__(self, client: StoreClient, *, transaction: bool) -> None:
+        super().__init__(client.connection_pool, client.response_callbacks, transaction, None)
+        self.command_time = client.command_time
+        self.outage = client.outage
+
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002  # redis-py's signature
+        """Send everything and return every answer, in order."""
+        try:
+            async with asyncio.timeout(self.command_time):
+                answers = await super().execute(raise_on_error)
+        except (RedisError, OSError) as error:
+            raise condition(error, self.outage) from error
+        if self.outage.away:
+            self.outage.answered()
+        if raise_on_error:
+            return answers
+        return [condition(answer, self.outage) if isinstance(answer, RedisError) else answer for answer in answers]
+
+    async def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
+        """What is sent at once, between WATCH and MULTI."""
+        try:
+            async with asyncio.timeout(self.command_time):
+                answer = cast("Any", await super().immediate_execute_command(*args, **options))  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves it untyped
+        except (RedisError, OSError) as error:
+            raise condition(error, self.outage) from error
+        return answer
+
+    def annotate_exception(self, exception: Exception, number: int, command: Iterable[object]) -> None:
+        """Say which command failed, without its keys and values."""
+        name = str(next(iter(command), "?"))
+        exception.args = (f"command {number} ({name}): {exception.args[0] if exception.args else ''}",)
+
+
+def condition(error: RedisError | OSError, outage: Outage) -> Exception:
+    """What a caller is told: Unavailable when the store cannot serve now, the error itself when we are wrong."""
+    # asyncio.timeout raises Python's TimeoutError, which is an OSError.
+    if isinstance(error, (*_CUT, OSError)):
+        outage.cut(error)
+    elif isinstance(error, _REFUSED) or (isinstance(error, ResponseError) and _code(error) in _REFUSED_CODES):
+        outage.refused(_code(error), error)
+    else:
+        return error
+    return Unavailable("The store is away.", retry_after=1.0)
+
+
+def _code(error: RedisError) -> str:
+    return error.status_code or str(error).partition(" ")[0]

@@ -1,0 +1,59 @@
+"""The store of an application: the server that REDIS_URL names, or an embedded Valkey in the data folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from antiphon.core.info import AppInfo
+from antiphon.core.log import Logger
+from antiphon.core.secrets import Secret
+from antiphon.core.service import service
+from antiphon.core.settings import Settings, doc, env
+from antiphon.stores.base import Store
+from antiphon.stores.embedded import EmbeddedValkey
+
+
+class RedisSettings(Settings, frozen=True):
+    """Where shared state lives, and how long to wait for it."""
+
+    section: ClassVar[str] = "redis"
+
+    url: Annotated[
+        Secret[str],
+        env("REDIS_URL"),
+        doc("The Redis (7 or newer) or Valkey server: redis://, rediss:// or unix://. Empty: an embedded Valkey."),
+    ] = Secret("")
+    prefix: Annotated[str, doc("What every key begins with. Empty: the name of the application.")] = ""
+    pool_size: Annotated[
+        int, Meta(ge=1, le=10_000), doc("The most connections of one process; a call waits for a free one.")
+    ] = 32
+    command_time: Annotated[timedelta, doc("How long a command may take, waiting for a connection included.")] = (
+        timedelta(seconds=1)
+    )
+    connect_time: Annotated[timedelta, doc("How long opening a connection may take.")] = timedelta(seconds=1)
+
+
+@service
+async def store(settings: RedisSettings, info: AppInfo, log: Logger) -> AsyncIterator[Store]:
+    """Shared state for sessions, limits, jobs and events. The process starts without it if it is away."""
+    async with AsyncExitStack() as stack:
+        url = settings.url.reveal()
+        if not url:
+            url = await stack.enter_async_context(EmbeddedValkey(info.folder / "valkey", log))
+        opened = Store(
+            url,
+            prefix=settings.prefix or re.sub(r"[^a-z0-9_.-]+", "-", info.name.lower()),
+            log=log,
+            pool_size=settings.pool_size,
+            command_time=settings.command_time,
+            connect_time=settings.connect_time,
+        )
+        stack.push_async_callback(opened.close)
+        await opened.greet()
+        yield opened

@@ -1,0 +1,156 @@
+"""Turns a result into an answer: status, headers, entity tag, file, compression."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from antiphon.core.context import Context
+from antiphon.core.inputs.types import encode_kind
+from antiphon.core.results import Download
+from antiphon.core.session import SessionEnded, SessionStarted
+from antiphon.transports.http.browsers import SECURITY
+from antiphon.transports.http.routes import ETag, Route
+from antiphon.wire.conditional import EntityTag, http_date, not_modified, strong_tag, tag_of_bytes
+from antiphon.wire.cookies import clear_cookie, write_cookie
+from antiphon.wire.encoding import SMALLEST_BYTES, Encoder, encoded_tag
+from antiphon.wire.paths import PathTemplate, content_disposition
+from antiphon.wire.ranges import choose_range
+from antiphon.wire.request import Request
+from antiphon.wire.response import Answer, FileResponse, Headers, Response
+
+JSON = (b"content-type", b"application/json")
+VARY = (b"vary", b"origin")
+VARY_CODING = (b"vary", b"origin, accept-encoding")
+NO_STORE = (b"cache-control", b"no-store")
+REVALIDATE = (b"cache-control", b"private, no-cache")
+SANDBOX = (b"content-security-policy", b"sandbox")
+
+encode_json: Callable[[Any], bytes] = msgspec.json.Encoder(enc_hook=encode_kind).encode
+
+type Finish = Callable[[Request, Headers], Headers]
+"""Adds what every answer of this server carries."""
+
+
+class Cookies:
+    """How the session id travels; the one place that writes it."""
+
+    def __init__(self, *, secure: bool) -> None:
+        self.secure = secure
+        self.name = "__Host-session" if secure else "session"
+
+    def headers(self, ctx: Context) -> Headers:
+        """What the facts of a call mean for the cookie; the last fact counts."""
+        for fact in reversed(ctx.facts or ()):
+            if isinstance(fact, SessionStarted):
+                text = write_cookie(
+                    self.name, fact.token, max_age=fact.life_seconds, secure=self.secure, httponly=True, samesite="Lax"
+                )
+                return [(b"set-cookie", text.encode())]
+            if isinstance(fact, SessionEnded):
+                return [(b"set-cookie", clear_cookie(self.name, secure=self.secure).encode())]
+        return []
+
+
+class Answers:
+    """How one route answers."""
+
+    __slots__ = ("_base", "_coding", "_cookies", "_etag", "_head", "_location", "_status")
+
+    def __init__(self, route: Route, tag: ETag | None, policy: Headers, cookies: Cookies, coding: Encoder) -> None:
+        self._status = route.status
+        self._location = PathTemplate(route.prefix + route.location) if route.location else None
+        self._etag = tag
+        self._cookies = cookies
+        self._coding = coding
+        self._base: Headers = [*SECURITY, *policy, REVALIDATE if tag is not None else NO_STORE]
+        self._head: Headers = [JSON, *self._base, VARY]
+
+    def answer(self, request: Request, ctx: Context, result: Any, request_id: tuple[bytes, bytes]) -> Answer:
+        """The answer for a result."""
+        if result.__class__ is Download:
+            return self._file(request, ctx, result, request_id)
+        status = self._status if self._status.__class__ is int else self._status(result)  # pyright: ignore[reportCallIssue]  # it is the other one
+        extra = self._extra(ctx, result)
+        if result is None:
+            return Response(204 if status == 200 else status, [request_id, *self._base, VARY, *extra])  # pyright: ignore[reportArgumentType]  # an int by now
+        body = result if result.__class__ is bytes else encode_json(result)
+        if len(body) < SMALLEST_BYTES and self._etag is None:
+            return Response(status, [request_id, *self._head, *extra], body)  # pyright: ignore[reportArgumentType]  # an int by now
+        return self._large(request, status, body, result, [request_id, JSON, *self._base, VARY_CODING, *extra])  # pyright: ignore[reportArgumentType]  # an int by now
+
+    def _large(self, request: Request, status: int, body: bytes, result: Any, headers: Headers) -> Answer:
+        """An answer with an entity tag, or one worth compressing."""
+        tag = self._tag(body, result)
+        if tag is not None:
+            if request.method in ("GET", "HEAD"):
+                same = not_modified(if_none_match=request.header(b"if-none-match"), if_modified_since=None, current=tag)
+                if same is not None:
+                    return Response(304, [*headers, (b"etag", same.encode())])
+        coding = self._coding.negotiate(request.header(b"accept-encoding")) if len(body) >= SMALLEST_BYTES else None
+        if coding is not None:
+            body = self._coding.compress(body, coding)
+            headers.append((b"content-encoding", coding.encode()))
+        if tag is not None:
+            text = str(tag) if coding is None or tag.weak else encoded_tag(str(tag), coding)
+            headers.append((b"etag", text.encode()))
+        return Response(status, headers, body)
+
+    def _tag(self, body: bytes, result: Any) -> EntityTag | None:
+        if self._etag is None:
+            return None
+        return strong_tag(getattr(result, self._etag.by)) if self._etag.by else tag_of_bytes(body)
+
+    def _extra(self, ctx: Context, result: Any) -> Headers:
+        headers: Headers = []
+        if ctx.facts:
+            headers += self._cookies.headers(ctx)
+        if self._location is not None and result is not None:
+            values = {name: getattr(result, name) for name in self._location.names}
+            headers.append((b"location", self._location.fill(values).encode()))
+        return headers
+
+    def _file(self, request: Request, ctx: Context, file: Download, request_id: tuple[bytes, bytes]) -> Answer:
+        tag = strong_tag(file.etag)
+        headers: Headers = [
+            request_id,
+            *((name, value) for name, value in self._base if name not in (b"content-security-policy", b"cache-control")),
+            SANDBOX,
+            REVALIDATE,
+            VARY,
+            (b"etag", str(tag).encode()),
+            (b"accept-ranges", b"bytes"),
+            (b"content-disposition", content_disposition(file.name).encode()),
+            *self._extra(ctx, None),
+        ]
+        if file.modified_at is not None:
+            headers.append((b"last-modified", http_date(file.modified_at).encode()))
+        return send_file(request, ctx, file, tag, headers)
+
+
+def send_file(request: Request, ctx: Context, file: Download, tag: EntityTag, headers: Headers) -> Answer:
+    """A file, a part of it, or the word that the client has it already (RFC 9110 §13, §14)."""
+    same = not_modified(
+        if_none_match=request.header(b"if-none-match"),
+        if_modified_since=request.header(b"if-modified-since"),
+        current=tag,
+        modified_at=file.modified_at,
+        now=ctx.now,
+    )
+    if same is not None:
+        return Response(304, headers)
+    headers.append((b"content-type", file.type.encode()))
+    part = choose_range(
+        request.header(b"range") if request.method == "GET" else None,
+        request.header(b"if-range"),
+        size_bytes=file.size_bytes,
+        current=tag,
+        modified_at=file.modified_at,
+        now=ctx.now,
+    )
+    if part is None:
+        return FileResponse(200, headers, file.path, 0, file.size_bytes)
+    headers.append((b"content-range", part.content_range(file.size_bytes).encode()))
+    return FileResponse(206, headers, file.path, part.offset, part.count)

@@ -1,0 +1,141 @@
+"""One route of one action, compiled: from a request whose path was found to its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from typing import TYPE_CHECKING
+
+from antiphon.core.context import Context
+from antiphon.core.errors import CallError, Defect, TransportFault
+from antiphon.transports.http.answers import NO_STORE, VARY, Answers
+from antiphon.transports.http.browsers import POLICY, SECURITY
+from antiphon.transports.http.exchange import NO_PATH_INPUTS, Exchange, HttpConnection
+from antiphon.transports.http.reading import InputReader
+from antiphon.transports.http.routes import ETag, Route
+from antiphon.transports.http.streams import EVENTS, FORMS, as_events, as_lines
+from antiphon.wire.conditional import Anything, read_base
+from antiphon.wire.faults import malformed, not_acceptable
+from antiphon.wire.media import prefers
+from antiphon.wire.request import ClientLeft, Request, check_expectation
+from antiphon.wire.response import Answer, Response, StreamResponse
+
+if TYPE_CHECKING:
+    from antiphon.core.runner import Runner
+    from antiphon.transports.http.server import Server
+
+GONE = Response(499, [])
+"""What is answered when there is nobody left to answer: it is written nowhere."""
+
+
+class Endpoint:
+    """An action under one method and path."""
+
+    __slots__ = ("_answers", "_instant", "_reader", "_safe", "_seconds", "_server", "action", "route", "runner")
+
+    def __init__(self, server: Server, runner: Runner, route: Route) -> None:
+        self.runner = runner
+        self.action = runner.action
+        self.route = route
+        self._server = server
+        self._reader = InputReader(runner.schema, route.names, server.settings)
+        self._answers = Answers(route, runner.action.trait(ETag), [POLICY], server.cookies, server.coding)
+        self._safe = route.safe
+        self._instant = runner.instant and route.safe
+        self._seconds = runner.seconds
+
+    def __repr__(self) -> str:
+        return f"{self.action.name} ({self.action.where})"
+
+    def respond(self, request: Request, path_inputs: Mapping[str, str] = NO_PATH_INPUTS) -> Answer | Awaitable[Answer]:
+        """Answer a request: here and now where the action never waits and nothing has to be read."""
+        server = self._server
+        runtime = server.runtime
+        request_id = server.request_id(request)
+        ctx = Context(
+            runtime,
+            self.action.name,
+            HttpConnection(request, server.peers, server.cookies.name),
+            request_id=request_id,
+            deadline=runtime.clock.monotonic() + self._seconds,
+            safe=self._safe,
+        )
+        exchange = Exchange(request, ctx, path_inputs)
+        if self._instant and not request.has_body:
+            try:
+                inputs = self._reader.read_safe(exchange)
+                result = self.runner.run_now(ctx, inputs)  # pyright: ignore[reportArgumentType]  # without a body nothing is awaited
+                answer = self._answers.answer(request, ctx, result, (b"x-request-id", request_id.encode()))
+            except (CallError, Defect, TransportFault) as error:
+                return server.refuse(request, error, request_id)
+            return server.finish(request, answer)
+        return self._respond(exchange)
+
+    async def _respond(self, exchange: Exchange) -> Answer:
+        request, ctx, server = exchange.request, exchange.ctx, self._server
+        try:
+            self._read_head(request, ctx)
+            if self.action.streams:
+                return server.finish(request, await self._stream(exchange))
+            if self._safe:
+                result = await self.runner.run(ctx, self._reader.read_safe, exchange)
+            else:
+                result = await self.runner.run(ctx, self._reader.read, exchange)
+            answer = self._answers.answer(request, ctx, result, (b"x-request-id", ctx.request_id.encode()))
+            return server.finish(request, answer)
+        except ClientLeft:
+            return GONE
+        except (CallError, Defect, TransportFault) as error:
+            return server.refuse(request, error, ctx.request_id, ctx)
+        except asyncio.CancelledError:
+            if not server.clients.has_left(ctx):
+                raise
+            return GONE
+        finally:
+            server.clients.forget(ctx)
+            if exchange.form is not None:
+                await exchange.form.close()
+
+    def _read_head(self, request: Request, ctx: Context) -> None:
+        """What headers say about the call itself."""
+        if not self._safe:
+            check_expectation(request)
+            if_match = request.header(b"if-match")
+            if if_match is not None:
+                versions = read_base(if_match)
+                ctx.base = "*" if isinstance(versions, Anything) else versions[0] if versions else ""
+        asked = request.header(b"x-request-timeout")
+        if asked is not None:
+            if not asked.isascii() or not asked.isdigit() or len(asked) > 9 or int(asked) == 0:
+                raise malformed("X-Request-Timeout is not a number of milliseconds.")
+            ctx.limit_time(int(asked) / 1000)
+
+    async def _stream(self, exchange: Exchange) -> Answer:
+        request, ctx, server = exchange.request, exchange.ctx, self._server
+        form = prefers(request.header(b"accept"), FORMS)
+        if form is None:
+            raise not_acceptable(FORMS)
+        headers = [
+            (b"x-request-id", ctx.request_id.encode()),
+            (b"content-type", form.encode() + (b"; charset=utf-8" if form == EVENTS else b"")),
+            *SECURITY,
+            POLICY,
+            NO_STORE,
+            VARY,
+        ]
+        if request.method == "HEAD":
+            return StreamResponse(200, headers, _nothing())
+        read = self._reader.read_safe if self._safe else self._reader.read
+        items = await self.runner.open_stream(ctx, read, exchange)
+        if form == EVENTS:
+            chunks = as_events(items, ctx, server.settings.comment_time.total_seconds(), server.draining)
+        else:
+            chunks = as_lines(items, ctx, server.draining)
+        return StreamResponse(200, headers, server.follow(chunks))
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
+
+

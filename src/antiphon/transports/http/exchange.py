@@ -1,0 +1,72 @@
+"""One request on its way to an answer: what the parts of the HTTP transport hand to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from antiphon.core.connection import Connection
+from antiphon.core.context import Context
+from antiphon.wire.cookies import read_cookie
+from antiphon.wire.request import Request
+from antiphon.wire.trace import Trace, join_trace
+
+if TYPE_CHECKING:
+    from antiphon.transports.http.peers import Peers
+    from antiphon.wire.multipart import Form
+
+NO_PATH_INPUTS: Mapping[str, str] = {}
+
+
+class HttpConnection(Connection):
+    """The client's end of an HTTP call. Nothing is read before somebody asks."""
+
+    __slots__ = ("_cookie_name", "_peers", "_trace", "request")
+
+    def __init__(self, request: Request, peers: Peers, cookie_name: str) -> None:
+        super().__init__("http")
+        self._trace: Trace | None = None
+        self.request = request
+        self._peers = peers
+        self._cookie_name = cookie_name
+
+    @property
+    def identifier(self) -> str:
+        if not self._identifier:
+            self._identifier = self._peers.address(self.request)
+        return self._identifier
+
+    @property
+    def session_token(self) -> str | None:
+        return read_cookie(self.request.header(b"cookie"), self._cookie_name)
+
+    @property
+    def agent(self) -> str:
+        return self.request.header(b"user-agent") or ""
+
+    @property
+    def trace(self) -> Trace:
+        """The span of this call: a child of the client's, or the first of a new trace."""
+        if self._trace is None:
+            self._trace = join_trace(self.request.header(b"traceparent"), self.request.header(b"tracestate"))
+        return self._trace
+
+    @property
+    def trace_id(self) -> str:
+        return self.trace.trace_id
+
+    @property
+    def traceparent(self) -> str:
+        return self.trace.parent
+
+
+class Exchange:
+    """A request, its context, and what was found on the way."""
+
+    __slots__ = ("ctx", "form", "path_inputs", "request")
+
+    def __init__(self, request: Request, ctx: Context, path_inputs: Mapping[str, str]) -> None:
+        self.request = request
+        self.ctx = ctx
+        self.path_inputs = path_inputs
+        self.form: Form | None = None

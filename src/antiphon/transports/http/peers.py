@@ -1,0 +1,70 @@
+"""Who is at the other end, and what they asked for: the client's address, scheme and host, through proxies we trust."""
+
+from __future__ import annotations
+
+from antiphon.transports.http.settings import HttpSettings
+from antiphon.wire.faults import headers_too_large, url_too_long
+from antiphon.wire.hosts import Host, Hosts
+from antiphon.wire.proxies import Client, TrustedProxies
+from antiphon.wire.request import Request
+
+
+class Peers:
+    """Reads heads: their bounds, their host, and what trusted proxies say of the client."""
+
+    def __init__(self, settings: HttpSettings) -> None:
+        self._settings = settings
+        self._hosts = Hosts(settings.hosts)
+        self._proxies = TrustedProxies(settings.trusted_proxies)
+        self._trusting = bool(settings.trusted_proxies)
+
+    def check_head(self, request: Request) -> None:
+        """Refuse a head that is over its bounds (414, 431), or whose host is missing, unclear (400) or not ours (421)."""
+        settings = self._settings
+        if len(request.path) + len(request.query) >= settings.url_bytes:
+            raise url_too_long(settings.url_bytes)
+        items = request.header_items()
+        if len(items) > settings.header_count:
+            raise headers_too_large(f"There are more than {settings.header_count} headers.")
+        total = 0
+        hosts: list[str] = []
+        for name, value in items:
+            size = len(name) + len(value)
+            total += size
+            if size > settings.one_header_bytes:
+                raise headers_too_large(f"A header is longer than {settings.one_header_bytes:,} bytes.")
+            if name == b"host":
+                hosts.append(value.decode("latin-1"))
+        if total > settings.header_bytes:
+            raise headers_too_large(f"The headers are longer than {settings.header_bytes:,} bytes.")
+        if hosts or request.version not in ("1.0", "2", "3"):
+            self._hosts.check(hosts, request.scheme)
+        if self._trusting:
+            said = self._client(request).host
+            if said is not None:
+                self._hosts.check([said], self.scheme(request))
+
+    def address(self, request: Request) -> str:
+        """The client's address."""
+        return self._client(request).address if self._trusting else request.peer
+
+    def scheme(self, request: Request) -> str:
+        """The scheme the client used."""
+        return self._client(request).scheme if self._trusting else request.scheme
+
+    def origin(self, request: Request) -> str:
+        """The origin the request is for, as a browser would write it."""
+        scheme = self.scheme(request)
+        said = self._client(request).host if self._trusting else None
+        values = [said] if said is not None else request.header_values(b"host")
+        host: Host = self._hosts.check(values, scheme)
+        return f"{scheme}://{host.authority(scheme)}"
+
+    def request_id(self, request: Request) -> str | None:
+        """The id that a trusted proxy gave the request, or None."""
+        if not self._trusting:
+            return None
+        return self._proxies.request_id(request.peer, request.header(b"x-request-id"))
+
+    def _client(self, request: Request) -> Client:
+        return self._proxies.client(request.peer, request.scheme, request.header)

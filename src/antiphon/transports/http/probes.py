@@ -1,0 +1,86 @@
+"""Whether the process lives (`/healthz`), whether it can serve (`/readyz`), and what it counts (`/metrics`)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from antiphon.core.health import Health, HealthCheck
+from antiphon.transports.http.answers import NO_STORE, VARY
+from antiphon.transports.http.browsers import POLICY, SECURITY
+from antiphon.transports.http.exchange import NO_PATH_INPUTS
+from antiphon.wire.request import Request
+from antiphon.wire.response import Answer, Headers, Response
+
+if TYPE_CHECKING:
+    from antiphon.transports.http.server import Server
+
+CHECK_SECONDS = 1.0
+"""A part that does not say how it is within this is down."""
+
+
+class Probe:
+    """A page for machines: small, without a session, in no log and under no limit."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+
+    def headers(self, request: Request, kind: bytes) -> Headers:
+        """What the answer of a probe carries."""
+        request_id = self.server.request_id(request).encode()
+        return [(b"x-request-id", request_id), (b"content-type", kind), *SECURITY, POLICY, NO_STORE, VARY]
+
+
+class Alive(Probe):
+    """200 while the loop turns; touches nothing else."""
+
+    def respond(self, request: Request, path_inputs: Mapping[str, str] = NO_PATH_INPUTS, /) -> Answer:
+        return self.server.finish(request, Response(200, self.headers(request, b"application/json"), b'{"alive":true}'))
+
+
+class Ready(Probe):
+    """200 or 503: not while starting, migrating or draining, nor when a critical part is down."""
+
+    def respond(self, request: Request, path_inputs: Mapping[str, str] = NO_PATH_INPUTS, /) -> Awaitable[Answer]:
+        return self._respond(request)
+
+    async def _respond(self, request: Request) -> Answer:
+        checks = await states(self.server.runtime.health_checks())
+        critical = {check.health_name for check in self.server.runtime.health_checks() if check.health_critical}
+        draining = self.server.draining.is_set()
+        ready = not draining and all(state is not Health.DOWN for name, state in checks.items() if name in critical)
+        shown = {name: state.value for name, state in checks.items()} | ({"draining": "yes"} if draining else {})
+        body = msgspec.json.encode({"ready": ready, "checks": shown})
+        headers = self.headers(request, b"application/json")
+        if not ready:
+            headers.append((b"retry-after", b"1"))
+        return self.server.finish(request, Response(200 if ready else 503, headers, body))
+
+
+class Metrics(Probe):
+    """The counters as Prometheus text."""
+
+    def __init__(self, server: Server, render: Callable[[], tuple[str, bytes]]) -> None:
+        super().__init__(server)
+        self._render = render
+
+    def respond(self, request: Request, path_inputs: Mapping[str, str] = NO_PATH_INPUTS, /) -> Answer:
+        kind, body = self._render()
+        return self.server.finish(request, Response(200, self.headers(request, kind.encode()), body))
+
+
+async def states(checks: list[HealthCheck]) -> dict[str, Health]:
+    """How every part is, asked side by side, within a second."""
+    found = await asyncio.gather(*(_state(check) for check in checks))
+    return dict(zip((check.health_name for check in checks), found, strict=True))
+
+
+async def _state(check: HealthCheck) -> Health:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await check.check_health()
+    except TimeoutError:
+        return Health.DOWN

@@ -1,0 +1,181 @@
+"""Reads the inputs of a call from a request: path, then body, then query, the first that has an input giving it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from typing import Any
+
+import msgspec
+
+from antiphon.core.errors import Fault, InvalidInput
+from antiphon.core.inputs.kinds import Upload
+from antiphon.core.inputs.schema import Given, Inputs, MalformedJson, Schema, json_object
+from antiphon.core.inputs.types import ABSENT
+from antiphon.transports.http.exchange import Exchange
+from antiphon.transports.http.settings import HttpSettings
+from antiphon.wire.faults import WireFault, malformed, request_timeout, too_large, unsupported_media_type
+from antiphon.wire.fields import TooManyFields, TooManyValues, parse_fields
+from antiphon.wire.media import is_json, parse_media_type
+from antiphon.wire.multipart import Form, FormLimits, read_form
+
+READ_TYPES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
+
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
+
+
+class InputReader:
+    """How one route reads the inputs of its action."""
+
+    __slots__ = ("_file_names", "_form_limits", "_limit_bytes", "_places", "_plain", "_settings", "_taken", "schema")
+
+    def __init__(self, schema: Schema, places: tuple[str, ...], settings: HttpSettings) -> None:
+        self.schema = schema
+        fields = {field.name: field for field in schema.fields}
+        self._places = [(name, fields[name]) for name in places]
+        self._taken = frozenset(fields[name].wire for name in places)
+        self._file_names = {field.wire for field in schema.fields if field.file}
+        self._settings = settings
+        self._plain = not schema.fields
+        self._form_limits = FormLimits(
+            parts=settings.multipart_parts,
+            field_bytes=settings.field_bytes,
+            header_bytes=settings.part_header_bytes,
+            file_bytes=settings.file_bytes,
+        )
+
+    def read_safe(self, exchange: Exchange) -> Inputs | Awaitable[Inputs]:
+        """The inputs of a GET: path and query. A body is read and thrown away, so that the connection can go on."""
+        if exchange.request.has_body:
+            return self._read_past(exchange)
+        return self._read_url(exchange)
+
+    async def _read_past(self, exchange: Exchange) -> Inputs:
+        async for _ in exchange.request.chunks(self._settings.body_bytes):
+            pass
+        return self._read_url(exchange)
+
+    def _read_url(self, exchange: Exchange) -> Inputs:
+        schema = self.schema
+        inputs = schema.struct()
+        if self._plain:
+            return inputs
+        try:
+            if exchange.path_inputs:
+                self._place(inputs, exchange.path_inputs)
+            if exchange.request.query:
+                schema.fill(inputs, self._query(exchange))
+            return schema.completed(inputs)
+        except InvalidInput:
+            return schema.gather(*self._sources(exchange, None))
+
+    async def read(self, exchange: Exchange) -> Inputs:
+        """The inputs of any other method: path, body and query."""
+        request = exchange.request
+        if not request.has_body:
+            return self._read_url(exchange)
+        if request.header(b"content-encoding") not in (None, "identity"):
+            raise unsupported_media_type("Send the body without a Content-Encoding.", headers=[(b"accept-encoding", b"identity")])
+        kind = request.header(b"content-type") or ""
+        try:
+            async with asyncio.timeout(self._settings.body_time.total_seconds()):
+                if kind == "application/json" or is_json(kind):
+                    return self._read_json(exchange, await request.body(self._settings.body_bytes))
+                return self._read_other(exchange, await self._form(exchange, kind))
+        except TimeoutError:
+            raise request_timeout("The body did not arrive in time.") from None
+
+    def _read_json(self, exchange: Exchange, body: bytes) -> Inputs:
+        schema = self.schema
+        exchange.ctx.restart_clock()
+        if not body:
+            return self._read_url(exchange)
+        try:
+            if body.count(b"[") + body.count(b"{") > self._settings.json_depth:
+                refuse_depth(body, self._settings.json_depth)
+            try:
+                inputs = schema.begin(body)
+                if exchange.path_inputs:
+                    self._place(inputs, exchange.path_inputs)
+                if exchange.request.query:
+                    schema.fill(inputs, self._query(exchange))
+                return schema.completed(inputs)
+            except InvalidInput:
+                return schema.gather(*self._sources(exchange, Given(json_object(body))))
+        except MalformedJson:
+            raise malformed("The body is not JSON.") from None
+
+    def _read_other(self, exchange: Exchange, form: Given | None) -> Inputs:
+        exchange.ctx.restart_clock()
+        return self.schema.gather(*self._sources(exchange, form))
+
+    async def _form(self, exchange: Exchange, kind: str) -> Given | None:
+        """The fields of a form, as strings and uploads. None for an empty body of any type."""
+        request = exchange.request
+        media = parse_media_type(kind)
+        if media is not None and media.essence == "multipart/form-data":
+            form = await read_form(request.chunks(self._settings.upload_bytes), kind, self._form_limits)
+            exchange.form = form
+            return Given(self._form_values(form), strings=True)
+        body = await request.body(self._settings.body_bytes)
+        if not body:
+            return None
+        if media is None or media.essence != "application/x-www-form-urlencoded":
+            raise unsupported_media_type(headers=[(b"accept", ", ".join(READ_TYPES).encode())])
+        return Given(self._parse(body, "form"), strings=True)
+
+    def _form_values(self, form: Form) -> Mapping[str, Any]:
+        values: dict[str, Any] = dict(form.fields)
+        for name, uploads in form.files.items():
+            field = self.schema.by_wire.get(name)
+            if field is not None and field.file:
+                values[name] = list(uploads) if field.many else uploads[0] if len(uploads) == 1 else tuple(uploads)
+        for name in self._file_names & form.fields.keys():
+            # Text where a file belongs: the field's own check says so.
+            values[name] = form.fields[name][0]
+        return values
+
+    def _place(self, inputs: Inputs, texts: Mapping[str, str]) -> None:
+        faults: list[Fault] = []
+        for name, field in self._places:
+            text = texts.get(name)
+            value = ABSENT if text is None else field.strings.read((text,), field.wire, faults)
+            setattr(inputs, name, value)
+        if faults:
+            raise InvalidInput(fields=faults)
+
+    def _sources(self, exchange: Exchange, body: Given | None) -> list[Given]:
+        """Every source, in the order in which they count."""
+        places = {field.wire: (exchange.path_inputs[name],) for name, field in self._places if name in exchange.path_inputs}
+        sources = [Given(places, strings=True, secrets=False)]
+        if body is not None:
+            sources.append(body)
+        if exchange.request.query:
+            sources.append(Given(self._query(exchange), strings=True, secrets=False))
+        return sources
+
+    def _query(self, exchange: Exchange) -> Mapping[str, list[str]]:
+        return self._parse(exchange.request.query, "query")
+
+    def _parse(self, raw: bytes, where: str) -> Mapping[str, list[str]]:
+        try:
+            return parse_fields(raw, max_values=self._settings.values, where=where)
+        except TooManyValues as error:
+            raise InvalidInput.of(error.name, f"has more than {self._settings.values:,} values") from None
+        except TooManyFields as error:
+            raise InvalidInput(f"The {where} has more than {error.limit:,} fields.") from None
+
+
+def refuse_depth(body: bytes, most: int) -> None:
+    """Raise a 400 when JSON is nested deeper than this. Only asked when there are enough brackets for it."""
+    depth = 0
+    for byte in _TEXT.sub(b"", body):
+        if byte in b"[{":
+            depth += 1
+            if depth > most:
+                raise malformed(f"The JSON is nested deeper than {most} levels.")
+        elif byte in b"]}":
+            depth -= 1
+
+

@@ -1,0 +1,166 @@
+"""What answers every HTTP request of one application: guards, routes, pages, and what all answers carry."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from typing import Protocol
+
+from antiphon.core.context import Context
+from antiphon.core.errors import CallError, Defect, TransportFault
+from antiphon.core.runtime import Runtime
+from antiphon.transports.base import Told
+from antiphon.transports.http.answers import NO_STORE, VARY, Cookies
+from antiphon.transports.http.browsers import POLICY, SAFE, SECURITY, STRICT_TRANSPORT, Browsers
+from antiphon.transports.http.clients import Clients
+from antiphon.transports.http.errors import error_body, error_headers, status_of
+from antiphon.transports.http.exchange import NO_PATH_INPUTS
+from antiphon.transports.http.peers import Peers
+from antiphon.transports.http.router import Router
+from antiphon.transports.http.settings import HttpSettings
+from antiphon.wire.encoding import Encoder
+from antiphon.wire.faults import WireFault, not_found
+from antiphon.wire.request import Request
+from antiphon.wire.response import Answer, Headers, Response
+
+
+class Page(Protocol):
+    """Something that answers at a path: an action's endpoint, a probe, a page of documentation."""
+
+    def respond(self, request: Request, path_inputs: Mapping[str, str] = NO_PATH_INPUTS, /) -> Answer | Awaitable[Answer]:
+        """The answer, now or soon."""
+        ...
+
+
+class Fallback(Protocol):
+    """What answers when no route does: static files."""
+
+    def find(self, request: Request) -> Awaitable[Answer] | None:
+        """The answer, or None when there is nothing here either."""
+        ...
+
+
+class Server:
+    """One application's HTTP surface, above wire and below no particular server."""
+
+    def __init__(self, runtime: Runtime, settings: HttpSettings, *, secure_cookies: bool) -> None:
+        self.runtime = runtime
+        self.settings = settings
+        self.peers = Peers(settings)
+        self.browsers = Browsers(settings.origins, self.peers)
+        self.cookies = Cookies(secure=secure_cookies)
+        self.coding = Encoder()
+        self.clients = Clients()
+        self.router: Router[Page] = Router(settings.path_segments)
+        self.fallbacks: list[Fallback] = []
+        self.draining = asyncio.Event()
+        self._streams: set[AsyncIterator[bytes]] = set()
+        self._plain = not self.browsers.shares and not settings.trusted_proxies
+
+    # One request
+
+    def respond(self, request: Request) -> Answer | Awaitable[Answer]:
+        """Answer one request. Faults of the caller never leave here as exceptions."""
+        try:
+            self.peers.check_head(request)
+            method = request.method
+            resource = self.router.fixed.get(request.path)
+            page = resource.endpoints.get(method) if resource is not None else None
+            if page is not None:
+                if method not in SAFE:
+                    self.browsers.refuse_cross_site(request)
+                return page.respond(request)
+            return self._find(request)
+        except (CallError, Defect, TransportFault) as error:
+            return self.refuse(request, error, self.request_id(request))
+
+    def _find(self, request: Request) -> Answer | Awaitable[Answer]:
+        method = request.method
+        if method == "OPTIONS":
+            return self._options(request)
+        try:
+            found = self.router.find("GET" if method == "HEAD" else method, request.path)
+        except WireFault as fault:
+            if fault.type == "NOT_FOUND" and method in SAFE:
+                for fallback in self.fallbacks:
+                    answer = fallback.find(request)
+                    if answer is not None:
+                        return answer
+            raise
+        if method not in SAFE:
+            self.browsers.refuse_cross_site(request)
+        return found.endpoint.respond(request, found.inputs)
+
+    def _options(self, request: Request) -> Answer:
+        """What may be asked here: of a known path, or of the server as a whole (`*`)."""
+        if request.path == b"*":
+            raise not_found()
+        resource, _ = self.router.resource(request.path)
+        methods = resource.methods
+        headers: Headers = [
+            (b"x-request-id", self.request_id(request).encode()),
+            (b"allow", ", ".join(methods).encode()),
+            *SECURITY,
+            POLICY,
+            NO_STORE,
+            VARY,
+            *self.browsers.preflight(request, methods),
+        ]
+        return Response(204, self._over_https(request, headers))
+
+    # What every answer carries
+
+    def request_id(self, request: Request) -> str:
+        """A new id, or the one that a trusted proxy gave."""
+        return self.peers.request_id(request) or self.runtime.ids.uuid7()
+
+    def finish(self, request: Request, answer: Answer) -> Answer:
+        """Add what depends on the client or on the server's state."""
+        if self._plain and request.scheme == "http" and not self.draining.is_set():
+            return answer
+        headers = self._over_https(request, list(answer.headers))
+        headers += self.browsers.headers(request)
+        if self.draining.is_set():
+            headers.append((b"connection", b"close"))
+        answer.headers = headers
+        return answer
+
+    def refuse(self, request: Request, error: Told, request_id: str, ctx: Context | None = None) -> Answer:
+        """The answer for an error."""
+        kind, body = error_body(error, request, request_id, self.runtime.clock.now(), self.settings.public_url)
+        headers: Headers = [
+            (b"x-request-id", request_id.encode()),
+            (b"content-type", kind),
+            *SECURITY,
+            POLICY,
+            NO_STORE,
+            VARY,
+            *error_headers(error),
+        ]
+        if ctx is not None:
+            headers += self.cookies.headers(ctx)
+        return self.finish(request, Response(status_of(error, request), headers, body))
+
+    def _over_https(self, request: Request, headers: Headers) -> Headers:
+        if self.peers.scheme(request) == "https":
+            headers.append(STRICT_TRANSPORT)
+        return headers
+
+    # Streams that are open
+
+    async def follow(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The same chunks, known to be open, so that a drain can wait for them."""
+        self._streams.add(chunks)
+        try:
+            async for chunk in chunks:
+                yield chunk
+        finally:
+            self._streams.discard(chunks)
+            closing = getattr(chunks, "aclose", None)
+            if closing is not None:
+                await closing()
+
+    @property
+    def open_streams(self) -> int:
+        """How many streams are open."""
+        return len(self._streams)
