@@ -67,8 +67,7 @@ $(TOOLS): scripts/bootstrap
 	@scripts/bootstrap environment .venv-bench newest bench/locked.txt .
 
 # An environment knows its own path: one that was moved or copied along with the folder is made again.
-ifneq ($(wildcard .tools/.made-in),)
-ifneq ($(file <.tools/.made-in),$(CURDIR))
+MADE_IN := $(shell cat .tools/.made-in 2>/dev/null)
+ifneq ($(MADE_IN),$(CURDIR))
 $(TOOLS): moved
-endif
 endif

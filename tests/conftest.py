@@ -96,4 +96,6 @@ def _leaves_no_task(request: pytest.FixtureRequest) -> None:
 async def _no_task_left() -> AsyncIterator[None]:
     before = set(tasks_left())
     yield
-    await wait_until(lambda: not set(tasks_left()) - before, f"tasks were left: {[*map(str, tasks_left())]}", within=2.0)
+    await wait_until(
+        lambda: not set(tasks_left()) - before, f"tasks were left: {[*map(str, tasks_left())]}", within=2.0
+    )

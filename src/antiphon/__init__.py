@@ -1,1 +1,137 @@
-"""TODO."""
+"""The public API: every name an application imports, and nothing else."""
+
+from __future__ import annotations
+
+from antiphon.application import App
+from antiphon.core.access import Rule, Verdict, all_of, allow, anyone, named, require
+from antiphon.core.action import Action, Call, Stream, action
+from antiphon.core.caller import ANONYMOUS, SYSTEM, Caller, Directory
+from antiphon.core.clock import Clock, Ids
+from antiphon.core.connection import Connection
+from antiphon.core.context import Context
+from antiphon.core.errors import (
+    CallError,
+    Conflict,
+    Defect,
+    Fault,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    NotSignedIn,
+    SetupError,
+    TimedOut,
+    TooLarge,
+    TooManyCalls,
+    Unavailable,
+)
+from antiphon.core.health import Health, HealthCheck
+from antiphon.core.info import AppInfo
+from antiphon.core.inputs.kinds import Email, Struct, Time, Upload
+from antiphon.core.log import Logger
+from antiphon.core.middleware import Middleware, Next
+from antiphon.core.module import Module
+from antiphon.core.results import Download
+from antiphon.core.secrets import Secret
+from antiphon.core.service import scoped, service
+from antiphon.core.session import Session
+from antiphon.core.settings import Settings, doc, env
+from antiphon.core.traits import Trait, around, deprecated, raises, timeout
+from antiphon.services.database.columns import Id, UtcDateTime
+from antiphon.services.database.database import Database
+from antiphon.services.database.errors import DatabaseAway, Taken
+from antiphon.services.database.schema import NAMES, Schema
+from antiphon.services.database.work import Work
+from antiphon.services.metrics import Metrics
+from antiphon.services.passwords.service import Passwords
+from antiphon.services.rules import admin, role, signed_in
+from antiphon.services.sessions.service import Sessions
+from antiphon.stores.base import Store
+from antiphon.transports.http.routes import delete, etag, get, patch, post, put
+from antiphon.transports.http.static import static
+from antiphon.transports.http.transport import Http
+from antiphon.wire.sniff import agrees, sniff
+
+__all__ = [
+    "ANONYMOUS",
+    "NAMES",
+    "SYSTEM",
+    "Action",
+    "App",
+    "AppInfo",
+    "Call",
+    "CallError",
+    "Caller",
+    "Clock",
+    "Conflict",
+    "Connection",
+    "Context",
+    "Database",
+    "DatabaseAway",
+    "Defect",
+    "Directory",
+    "Download",
+    "Email",
+    "Fault",
+    "Forbidden",
+    "Health",
+    "HealthCheck",
+    "Http",
+    "Id",
+    "Ids",
+    "InvalidInput",
+    "Logger",
+    "Metrics",
+    "Middleware",
+    "Module",
+    "Next",
+    "NotFound",
+    "NotSignedIn",
+    "Passwords",
+    "Rule",
+    "Schema",
+    "Secret",
+    "Session",
+    "Sessions",
+    "Settings",
+    "SetupError",
+    "Store",
+    "Stream",
+    "Struct",
+    "Taken",
+    "Time",
+    "TimedOut",
+    "TooLarge",
+    "TooManyCalls",
+    "Trait",
+    "Unavailable",
+    "Upload",
+    "UtcDateTime",
+    "Verdict",
+    "Work",
+    "action",
+    "admin",
+    "agrees",
+    "all_of",
+    "allow",
+    "anyone",
+    "around",
+    "delete",
+    "deprecated",
+    "doc",
+    "env",
+    "etag",
+    "get",
+    "named",
+    "patch",
+    "post",
+    "put",
+    "raises",
+    "require",
+    "role",
+    "scoped",
+    "service",
+    "signed_in",
+    "sniff",
+    "static",
+    "timeout",
+]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from threading import Thread
-from typing import Literal
+from typing import Literal, Self
 
 import uvicorn
 
@@ -90,27 +89,50 @@ class Stage:
             timeout_graceful_shutdown=5,
         )
         self.server = uvicorn.Server(config)
-        self._thread = Thread(target=self.server.run, args=([self._socket],), name=f"uvicorn {engine}")
+        self._thread = Thread(target=self._run, name=f"uvicorn {engine}")
 
-    async def open(self) -> None:
-        """Start the server, and wait until it serves or has given up."""
+    def __enter__(self) -> Self:
+        # Nobody needs to wait: the socket listens already, and holds connections until the server takes them.
         self._thread.start()
-        await wait_until(lambda: self.server.started or not self._thread.is_alive(), "the server never started")
+        return self
 
-    async def close(self) -> None:
-        """Stop the server and wait for its thread."""
+    def __exit__(self, *_: object) -> None:
         self.server.should_exit = True
-        await asyncio.to_thread(self._thread.join)
+        self._thread.join()
         self._socket.close()
 
-    def connect(self, *, receive_bytes: int | None = None) -> RawHttp:
-        """A new connection to the server; a context manager gives it back."""
-        raise NotImplementedError
+    def connect(self, *, receive_bytes: int | None = None) -> AbstractAsyncContextManager[RawHttp]:
+        """A connection to the server, for a block."""
+        return RawHttp.to(HOST, self.port, receive_bytes=receive_bytes)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the server has ended."""
+        return not self._thread.is_alive()
+
+    @property
     def is_idle(self) -> bool:
         """Whether nothing is left of any request: no connection and no task."""
         state = self.server.server_state
         return not state.connections and not state.tasks
+
+    def _run(self) -> None:
+        try:
+            self.server.run([self._socket])
+        except SystemExit:
+            # How uvicorn ends when the start failed; in a thread it would be a warning.
+            pass
+
+    def clear(self) -> None:
+        """Forget what the last test put here."""
+        self.respond = _nothing_on_stage
+        self.reported.clear()
+
+    def claim(self) -> list[Exception]:
+        """The defects that were reported, which the test expected."""
+        claimed = list(self.reported)
+        self.reported.clear()
+        return claimed
 
     def _answer(self, request: Request) -> Answer | Awaitable[Answer]:
         return self.respond(request)

@@ -60,7 +60,8 @@ def test_the_tag_of_bytes_is_weak_and_follows_them() -> None:
     """Equal bytes have one tag, different ones two."""
     tag = tag_of_bytes(b"a")
 
-    assert tag.weak and tag == tag_of_bytes(b"a") != tag_of_bytes(b"b")
+    assert tag.weak
+    assert tag == tag_of_bytes(b"a") != tag_of_bytes(b"b")
 
 
 def test_a_version_is_a_strong_tag() -> None:
@@ -178,14 +179,16 @@ def test_a_short_year_is_at_most_fifty_years_ahead(short: str, year: int) -> Non
     """Two digits mean the nearest year that is not further in the future."""
     date = parse_http_date(f"Monday, 01-Jan-{short} 00:00:00 GMT", now=NOW)
 
-    assert date is not None and date.year == year
+    assert date is not None
+    assert date.year == year
 
 
 def test_a_short_year_passes_the_end_of_a_century() -> None:
     """Near the end of a century, small numbers belong to the next."""
     date = parse_http_date("Monday, 01-Jan-05 00:00:00 GMT", now=NOW.replace(year=2090))
 
-    assert date is not None and date.year == 2105
+    assert date is not None
+    assert date.year == 2105
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 import threading
 
 import brotli  # pyright: ignore[reportMissingTypeStubs]  # has none
@@ -33,7 +35,19 @@ def decompress(body: bytes, coding: str) -> bytes:
 
 def test_gzip_is_always_there_and_comes_last() -> None:
     """Whatever is installed, gzip is offered, after those that do better."""
-    assert ENCODER.codings[-1] == "gzip" and set(ENCODER.codings) <= set(CODINGS)
+    assert ENCODER.codings[-1] == "gzip"
+    assert set(ENCODER.codings) <= set(CODINGS)
+
+
+def test_without_the_libraries_there_is_gzip() -> None:
+    """Neither zstandard nor brotli is needed: what is not installed is not offered."""
+    # None in sys.modules is how Python says "not installed".
+    program = "import sys; sys.modules.update(zstandard=None, brotli=None); "
+    program += "from antiphon.wire.encoding import Encoder; print(Encoder().codings, Encoder().negotiate('zstd, gzip'))"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "('gzip',) gzip\n"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +97,8 @@ def test_a_compressed_body_comes_back(coding: str, body: bytes) -> None:
     """Each coding gives the body again, and the same bytes for the same body."""
     compressed = ENCODER.compress(body, coding)
 
-    assert decompress(compressed, coding) == body and ENCODER.compress(body, coding) == compressed
+    assert decompress(compressed, coding) == body
+    assert ENCODER.compress(body, coding) == compressed
 
 
 @pytest.mark.parametrize("coding", ENCODER.codings)
@@ -161,3 +176,10 @@ def test_a_compressed_form_adds_its_coding_to_the_tag(tag: str) -> None:
 def test_a_tag_that_only_looks_encoded_is_left_alone() -> None:
     """Only the codings there are come off, and only one of them."""
     assert [plain_tag_value(value) for value in ("a-b", "gzip", "-gzip", "3-br-gzip")] == ["a-b", "gzip", "", "3-br"]
+
+
+def test_a_flood_of_headers_is_still_answered() -> None:
+    """More headers than are remembered change no answer."""
+    encoder = Encoder()
+
+    assert {encoder.negotiate(f"gzip, x-{number}") for number in range(500)} == {"gzip"}

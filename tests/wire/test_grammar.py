@@ -50,7 +50,7 @@ def test_weights_are_read(text: str, weight: float) -> None:
     assert read_weight(text) == weight
 
 
-@pytest.mark.parametrize("text", ["", ".", "2", "1.1", "-1", "+1", "1e0", "nan", "0,5", "½", "٠"])
+@pytest.mark.parametrize("text", ["", ".", "2", "1.1", "-1", "+1", "1e0", "nan", "0,5", "½", "\u0660"])
 def test_what_is_no_weight_is_refused(text: str) -> None:
     """Anything Python would read as a float, but the RFC would not, is None."""
     assert read_weight(text) is None
@@ -58,4 +58,5 @@ def test_what_is_no_weight_is_refused(text: str) -> None:
 
 def test_tokens_are_told_from_other_text() -> None:
     """A token has no space, no separator and no letter beyond ASCII."""
-    assert is_token("x-a.b!") and not any(map(is_token, ["", "a b", "a:b", "a\n", "ä", 'a"']))
+    assert is_token("x-a.b!")
+    assert not any(map(is_token, ["", "a b", "a:b", "a\n", "ä", 'a"']))

@@ -113,18 +113,30 @@ def test_any_text_is_a_host_or_none(text: str) -> None:
 )
 def test_the_list_says_for_whom_we_answer(entry: str, text: str, scheme: str, admitted: bool) -> None:
     """Names are compared in lower case, ports with the scheme's own; a star stands for every name below."""
-    hosts = Hosts([entry, "other.org"])
-    try:
-        hosts.check([text], scheme)
-    except WireFault as fault:
-        assert (fault.status, admitted) == (421, False)
-    else:
-        assert admitted
+    host = parse_host(text)
+    assert host is not None
+
+    assert Hosts([entry, "other.org"]).admits(host, scheme) is admitted
+
+
+def test_a_host_outside_the_list_is_misdirected() -> None:
+    """It is 421: this server does not answer for it."""
+    with pytest.raises(WireFault) as fault:
+        Hosts(["example.com"]).check(["evil.org"], "http")
+
+    assert fault.value.status == 421
 
 
 def test_without_a_list_any_host_is_fine() -> None:
     """An empty list admits every well-formed host."""
     assert Hosts().check(["anything.org"], "http") == Host("anything.org", None)
+
+
+def test_a_host_is_read_the_same_again() -> None:
+    """The second time gives what the first did."""
+    hosts = Hosts(["example.com:8080"])
+
+    assert hosts.check(["Example.com:8080"], "http") == hosts.check(["Example.com:8080"], "http")
 
 
 def test_a_host_that_was_admitted_is_refused_under_another_scheme() -> None:

@@ -38,7 +38,8 @@ def test_a_content_type_names_its_essence_and_charset() -> None:
     """The essence is without parameters; the charset is in lower case."""
     media = parse_media_type("text/html; charset=UTF-8")
 
-    assert media is not None and (media.essence, media.charset) == ("text/html", "utf-8")
+    assert media is not None
+    assert (media.essence, media.charset) == ("text/html", "utf-8")
 
 
 @pytest.mark.parametrize(

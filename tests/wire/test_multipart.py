@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
@@ -76,7 +77,8 @@ async def test_a_form_without_files_touches_no_disk(tmp_path: Path) -> None:
     """Fields alone make no folder."""
     form = await read(part('name="a"', b"1") + END, tmp_path / "never")
 
-    assert form.fields == {"a": ["1"]} and left_in(tmp_path) == []
+    assert form.fields == {"a": ["1"]}
+    assert left_in(tmp_path) == []
 
 
 async def test_an_empty_form_is_a_form(tmp_path: Path) -> None:
@@ -90,7 +92,8 @@ async def test_a_file_input_left_empty_is_not_given(tmp_path: Path) -> None:
     """What browsers send for it, no name and no bytes, is no file."""
     form = await read(file_part(b"", 'name="f"; filename=""', "application/octet-stream") + END, tmp_path)
 
-    assert form.files == {} and left_in(tmp_path) == []
+    assert form.files == {}
+    assert left_in(tmp_path) == []
 
 
 async def test_an_empty_file_with_a_name_is_a_file(tmp_path: Path) -> None:
@@ -107,7 +110,8 @@ async def test_a_large_file_arrives_whole(tmp_path: Path) -> None:
     async with await read_multipart(TYPE, arriving(chunks), tmp_path) as form:
         (file,) = form.files["f"]
 
-        assert len(content) > 3 * PIECE_BYTES and file.path.read_bytes() == content
+        assert len(content) > 3 * PIECE_BYTES
+        assert file.path.read_bytes() == content
         assert file.sha256 == hashlib.sha256(content).hexdigest()
 
 
@@ -119,7 +123,7 @@ def test_a_form_is_the_same_however_it_is_cut(tmp_path: Path, cuts: set[int], co
         part('name="a"', b"1") + file_part(content.replace(b"\r\n--XXX", b"")) + part('name="b"', b"2") + END + b"\r\n"
     )
     places = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
-    chunks = [body[start:end] for start, end in zip(places, places[1:], strict=False)]
+    chunks = [body[start:end] for start, end in itertools.pairwise(places)]
 
     async def arrive() -> tuple[dict[str, list[str]], bytes]:
         async with await read_multipart(TYPE, arriving(chunks), tmp_path) as form:
@@ -181,7 +185,8 @@ async def test_a_malformed_form_is_refused_and_leaves_nothing(tmp_path: Path, bo
     with pytest.raises(WireFault) as fault:
         await read(file_part(b"x" * 10) + body, tmp_path)
 
-    assert fault.value.status == 400 and left_in(tmp_path) == []
+    assert fault.value.status == 400
+    assert left_in(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -254,7 +259,8 @@ async def test_a_file_over_its_limit_is_refused_before_it_is_read(tmp_path: Path
     with pytest.raises(WireFault):
         await read_multipart(TYPE, endless(), tmp_path, LIMITS)
 
-    assert asked == 11 and left_in(tmp_path) == []
+    assert asked == 11
+    assert left_in(tmp_path) == []
 
 
 async def test_a_body_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
@@ -342,7 +348,8 @@ async def test_the_clients_name_is_kept_as_it_was_sent(tmp_path: Path, dispositi
     async with await read(file_part(b"x", disposition) + END, tmp_path) as form:
         (file,) = form.files["f"]
 
-        assert file.name == name and file.path.parent.parent == tmp_path
+        assert file.name == name
+        assert file.path.parent.parent == tmp_path
 
 
 async def test_a_file_is_known_by_its_bytes(tmp_path: Path) -> None:
@@ -385,5 +392,7 @@ def test_any_name_can_be_shown(name: str) -> None:
     """Whatever a client sends, the shown name is fit for every file system and changes no more."""
     shown = shown_name(name)
 
-    assert 1 <= len(shown.encode()) <= 255 and shown not in (".", "..")
-    assert not set(shown) & set("/\\\0\r\n\u202e\u2028") and shown_name(shown) == shown
+    assert 1 <= len(shown.encode()) <= 255
+    assert shown not in (".", "..")
+    assert not set(shown) & set("/\\\0\r\n\u202e\u2028")
+    assert shown_name(shown) == shown

@@ -182,7 +182,8 @@ def test_a_local_socket_is_trusted_when_it_is_named() -> None:
     """A proxy on a unix socket has no address; the list calls it "unix"."""
     proxies = TrustedProxies(["unix"])
 
-    assert proxies.trusts("") and not PROXIES.trusts("")
+    assert proxies.trusts("")
+    assert not PROXIES.trusts("")
     assert resolve({"x-forwarded-for": "203.0.113.9"}, "", proxies).address == "203.0.113.9"
     assert resolve({"x-forwarded-for": "6.6.6.6"}, "not-an-address", proxies).address == "not-an-address"
 
@@ -192,7 +193,8 @@ def test_a_flood_of_peers_is_still_told_apart() -> None:
     proxies = TrustedProxies(["10.0.0.0/8"])
     strangers = [proxies.trusts(f"203.0.{number // 256}.{number % 256}") for number in range(2000)]
 
-    assert not any(strangers) and proxies.trusts("10.1.2.3")
+    assert not any(strangers)
+    assert proxies.trusts("10.1.2.3")
 
 
 def test_a_bad_network_stops_the_start() -> None:
@@ -224,10 +226,12 @@ def test_a_request_id_is_taken_from_a_trusted_proxy(peer: str, sent: str | None,
 def test_a_client_cannot_choose_its_address(sent: list[str], last: int) -> None:
     """Whatever a client sends before the proxy's own element, its address is the proxy's, or the request is refused."""
     real = f"203.0.113.{last}"
-    try:
-        by_new = resolve({"forwarded": ", ".join([*sent, f'for="{real}:1";proto="https"'])})
-        by_old = resolve({"x-forwarded-for": ", ".join([*sent, real])})
-    except WireFault as fault:
-        assert fault.status == 400
-    else:
-        assert (by_new.address, by_new.scheme, by_old.address) == (real, "https", real)
+
+    def seen(name: str, said: str) -> str | int:
+        try:
+            return resolve({name: ", ".join([*sent, said])}).address
+        except WireFault as fault:
+            return fault.status
+
+    assert seen("forwarded", f'for="{real}:1";proto="https"') in (real, 400)
+    assert seen("x-forwarded-for", real) == real

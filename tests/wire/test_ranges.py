@@ -59,8 +59,10 @@ def test_a_range_outside_the_file_cannot_be_satisfied(header: str) -> None:
         "lines=0-1",
         "bytes=a-b",
         "bytes=0 - 1",
-    ]
-    + ["bytes=-1-2", "bytes=+1-2", "bytes=٠-١"],
+        "bytes=-1-2",
+        "bytes=+1-2",
+        "bytes=\u0660-\u0661",
+    ],
 )
 def test_several_and_malformed_ranges_get_the_whole_file(header: str) -> None:
     """What is not one readable range is passed over."""

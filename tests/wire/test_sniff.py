@@ -99,17 +99,20 @@ def test_markup_hides_behind_no_extension(extension: str, head: bytes) -> None:
 
 def test_extensions_are_read_in_any_case_and_with_their_dot() -> None:
     """What file names have is taken as it is."""
-    assert agrees(".PNG", "image/png") and type_of(".JPEG") == "image/jpeg"
+    assert agrees(".PNG", "image/png")
+    assert type_of(".JPEG") == "image/jpeg"
 
 
 def test_an_unknown_extension_has_no_type() -> None:
     """Nothing is guessed."""
-    assert type_of("exe") is None and not agrees("exe", None)
+    assert type_of("exe") is None
+    assert not agrees("exe", None)
 
 
 def test_an_office_file_is_stored_as_what_it_says() -> None:
     """It is a zip by its content and keeps its own type."""
-    assert agrees("docx", "application/zip") and str(type_of("docx")).endswith("wordprocessingml.document")
+    assert agrees("docx", "application/zip")
+    assert str(type_of("docx")).endswith("wordprocessingml.document")
 
 
 @given(st.integers(0, 3), st.characters(min_codepoint=0xA0, exclude_categories=("Cs",)))

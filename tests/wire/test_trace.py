@@ -24,7 +24,8 @@ def test_the_sampled_mark_is_one_bit(flags: str, sampled: bool) -> None:
     """Other bits do not count."""
     trace = read_trace(f"00-{TRACE}-{SPAN}-{flags}")
 
-    assert trace is not None and trace.sampled is sampled
+    assert trace is not None
+    assert trace.sampled is sampled
 
 
 @pytest.mark.parametrize("parent", [f"01-{TRACE}-{SPAN}-01", f"cc-{TRACE}-{SPAN}-01-what-comes-later"])
@@ -32,7 +33,8 @@ def test_a_later_version_is_read_as_far_as_we_know_it(parent: str) -> None:
     """More at the end is allowed from version 01 on."""
     trace = read_trace(parent)
 
-    assert trace is not None and trace.trace_id == TRACE
+    assert trace is not None
+    assert trace.trace_id == TRACE
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,8 @@ def test_an_invalid_parent_begins_a_new_trace(parent: str) -> None:
     """Nothing of an invalid parent is used, nor of the state beside it."""
     assert read_trace(parent, "a=1") is None
     joined = join_trace(parent, "a=1")
-    assert joined.trace_id != TRACE and joined.state == ""
+    assert joined.trace_id != TRACE
+    assert joined.state == ""
 
 
 @pytest.mark.parametrize(
@@ -84,14 +87,16 @@ def test_a_valid_state_is_carried_on(state: str, kept: str) -> None:
     """Up to 32 members, in their order, without the space around them."""
     trace = read_trace(PARENT, state)
 
-    assert trace is not None and trace.state == kept
+    assert trace is not None
+    assert trace.state == kept
 
 
 def test_a_long_state_loses_its_oldest_members() -> None:
     """What is carried has a bound, and members are never cut."""
     trace = read_trace(PARENT, ",".join(f"k{n}={'x' * 100}" for n in range(10)))
 
-    assert trace is not None and trace.state == ",".join(f"k{n}={'x' * 100}" for n in range(4))
+    assert trace is not None
+    assert trace.state == ",".join(f"k{n}={'x' * 100}" for n in range(4))
 
 
 def test_a_call_is_a_child_of_its_sender() -> None:

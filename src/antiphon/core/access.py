@@ -52,6 +52,10 @@ class Allow(Trait):
         return anyone in self.rules
 
     @property
+    def summary(self) -> str:
+        return " or ".join(rule.__name__ for rule in self.rules)
+
+    @property
     def needs(self) -> Iterable[type]:
         return () if self.open else (Identifier,)
 

@@ -19,7 +19,7 @@ from antiphon.core.middleware import Middleware
 from antiphon.core.module import Gathered, Module, gather
 from antiphon.core.opening import Plan, Planner, Services
 from antiphon.core.runtime import Runtime
-from antiphon.core.service import Service
+from antiphon.core.service import Provider, Scoped
 from antiphon.core.settings import Settings, doc, environment_of, load, settings_files
 from antiphon.core.tally import Tallies
 from antiphon.core.transport import Transport
@@ -43,8 +43,8 @@ class App:
     Nothing is imported, read or opened before `start`. Two applications can live in one process.
     """
 
-    catalogue: ClassVar[Sequence[Service[Any]]] = ()
-    """Services that are opened when something needs them, beside those that the modules define."""
+    catalogue: ClassVar[Sequence[Provider[Any]]] = ()
+    """What is there when something needs it, beside what the modules define."""
 
     def __init__(
         self,
@@ -84,14 +84,14 @@ class App:
             raise SetupError(*problems)
         return gathered
 
-    def plan(self, gathered: Gathered, transports: Sequence[Transport]) -> Plan:
+    def plan(self, gathered: Gathered) -> Plan:
         """Which services open, in which order, and which settings are read."""
         wanted: list[tuple[str, type]] = list(gathered.needs)
         for action in gathered.actions:
             wanted += [(action.name, need) for trait in action.traits for need in trait.needs]
-        for transport in transports:
+        for transport in self.transports:
             wanted += [(transport.name, need) for need in transport.needs]
-        if any(service.gives is Logger for service in (*gathered.services, *self.catalogue)):
+        if any(provider.gives is Logger for provider in (*gathered.services, *self.catalogue)):
             wanted.insert(0, ("the application", Logger))
         wanted.append(("the application", AppSettings))
         given = dict.fromkeys((Clock, Ids, AppInfo, Tallies, *map(type, self.values)), object())
@@ -102,59 +102,85 @@ class App:
     # start
 
     async def start(
-        self, *, environ: Mapping[str, str] | None = None, transports: Sequence[Transport] | None = None
+        self,
+        *,
+        environ: Mapping[str, str] | None = None,
+        defaults: Mapping[str, Mapping[str, object]] | None = None,
+        listen: bool = False,
     ) -> Runtime:
-        """Open the services in the order of need, then the transports. What was opened is closed again if a step fails."""
+        """Open the services in the order of need and prepare the transports; with `listen`, let calls arrive.
+
+        `defaults` are settings beneath those of the application. What was opened is closed again if a step fails.
+        """
         if self.runtime is not None:
             raise SetupError(f"{self.name} is running already.")
-        chosen = self.transports if transports is None else transports
         gathered = self.gathered()
-        plan = self.plan(gathered, chosen)
+        plan = self.plan(gathered)
+        given, sections = self.read_settings(plan, environ, defaults)
+        self._services = services = Services(given)
+        try:
+            log = await self._open(plan, services)
+            runtime = Runtime(
+                info=cast("AppInfo", given[AppInfo]),
+                clock=self.clock,
+                ids=self.ids,
+                log=log,
+                actions=gathered.actions,
+                scoped={scoped.gives: scoped for scoped in (*self._standard_scoped(), *gathered.scoped)},
+                middleware=self.middleware,
+                settings=sections,
+                opened=services,
+                tallies=cast("Tallies", given[Tallies]),
+            )
+            for transport in self.transports:
+                services.by_type[type(transport)] = transport
+                self._started.append(transport)
+                transport.prepare(runtime)
+            self.runtime = runtime
+            if listen:
+                for transport in self.transports:
+                    await transport.listen()
+        except BaseException:
+            await self.stop()
+            raise
+        return runtime
+
+    def read_settings(
+        self,
+        plan: Plan,
+        environ: Mapping[str, str] | None = None,
+        defaults: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> tuple[dict[Any, object], dict[type[Settings], Settings]]:
+        """What services are given without being asked for it, and the sections of the settings."""
         environ = os.environ if environ is None else environ
         environment = environment_of(environ)
+        merged = {section: dict(values) for section, values in (defaults or {}).items()}
+        for section, values in self.settings.items():
+            merged.setdefault(section, {}).update(values)
         loaded = load(
             plan.sections,
-            defaults=self.settings,
+            defaults=merged,
             files=settings_files(self.folder, environment),
             environ=environ,
             environment=environment,
             dotenv=self.folder / ".env",
         )
         sections = {section: loaded[section] for section in plan.sections}
-        tallies = Tallies()
         info = AppInfo(self.name, self.version, environment, self.folder / loaded[AppSettings].folder)
-        given: dict[Any, object] = {Clock: self.clock, Ids: self.ids, AppInfo: info, Tallies: tallies}
-        given |= {type(value): value for value in self.values} | sections
-        self._services = services = Services(given)
-        try:
-            log: Logger = Silent()
-            for step in plan.steps:
-                await services.open(step)
-                log = cast("Logger | None", services.find(Logger)) or log
-                log.debug("service.opened", service=step.service.name, wanted_by=step.wanted_by)
-            runtime = Runtime(
-                info=info,
-                clock=self.clock,
-                ids=self.ids,
-                log=log,
-                actions=gathered.actions,
-                scoped={provider.gives: provider for provider in gathered.scoped},
-                middleware=self.middleware,
-                settings=sections,
-                opened=services,
-                tallies=tallies,
-            )
-            for transport in chosen:
-                services.by_type[type(transport)] = transport
-                transport.prepare(runtime)
-            for transport in chosen:
-                self._started.append(transport)
-                await transport.start()
-        except BaseException:
-            await self.stop()
-            raise
-        self.runtime = runtime
-        return runtime
+        given: dict[Any, object] = {Clock: self.clock, Ids: self.ids, AppInfo: info, Tallies: Tallies()}
+        given |= {type(value): value for value in self.values}
+        return given | sections, sections
+
+    async def _open(self, plan: Plan, services: Services) -> Logger:
+        log: Logger = Silent()
+        for step in plan.steps:
+            await services.open(step)
+            log = cast("Logger | None", services.find(Logger)) or log
+            log.debug("service.opened", service=step.service.name, wanted_by=step.wanted_by)
+        return log
+
+    def _standard_scoped(self) -> list[Scoped[Any]]:
+        return [provider for provider in self.catalogue if isinstance(provider, Scoped)]
 
     # stop
 
@@ -180,10 +206,14 @@ class App:
 
     @asynccontextmanager
     async def running(
-        self, *, environ: Mapping[str, str] | None = None, transports: Sequence[Transport] | None = None
+        self,
+        *,
+        environ: Mapping[str, str] | None = None,
+        defaults: Mapping[str, Mapping[str, object]] | None = None,
+        listen: bool = False,
     ) -> AsyncIterator[Runtime]:
         """The application, started for as long as the block runs."""
-        runtime = await self.start(environ=environ, transports=transports)
+        runtime = await self.start(environ=environ, defaults=defaults, listen=listen)
         try:
             yield runtime
         finally:

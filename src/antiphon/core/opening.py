@@ -34,7 +34,7 @@ class Planner:
     ) -> None:
         self._own = services
         self._all = [*services, *catalogue]
-        self._given = given
+        self._given = frozenset(given)
         self._scoped: dict[type, Scoped[Any]] = {}
         self._steps: list[Step] = []
         self._done: set[Service[Any]] = set()
@@ -42,10 +42,11 @@ class Planner:
 
     def plan(self, wanted: Iterable[tuple[str, type]], scoped: Iterable[Scoped[Any]]) -> Plan:
         """The order for the application's own services, whatever `wanted` names, and what scoped things need."""
-        self._scoped = {provider.gives: provider for provider in scoped}
+        own = list(scoped)
+        self._scoped = {provider.gives: provider for provider in (*self._standard, *own)}
         for service in self._own:
             self._visit(service, "the application", ())
-        for provider in self._scoped.values():
+        for provider in own:
             self._visit_needs(provider, (provider.name,))
         for who, kind in wanted:
             self._want(kind, who, (who,), optional=False)
@@ -71,7 +72,12 @@ class Planner:
         if isinstance(kind, type) and issubclass(kind, Settings):
             self._sections[kind] = None
             return
-        if kind is Context or kind in self._given or kind in self._scoped:
+        if kind is Context or kind in self._given:
+            return
+        if kind in self._scoped:
+            scoped = self._scoped[kind]
+            if scoped.name not in path:
+                self._visit_needs(scoped, (*path, scoped.name))
             return
         service = self._giver(kind)
         if service is not None:

@@ -25,6 +25,11 @@ class Trait:
     __slots__ = ()
 
     @property
+    def summary(self) -> str:
+        """The trait in a few words, for lists of actions; empty when there is nothing to say."""
+        return ""
+
+    @property
     def needs(self) -> Iterable[type]:
         """Services that must be there for this trait to work."""
         return ()

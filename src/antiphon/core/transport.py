@@ -1,4 +1,4 @@
-"""What every transport is to the application: prepared before the start, started last, drained and stopped first."""
+"""What every transport is to the application: prepared at the start, listening last, drained and stopped first."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Transport(Protocol):
         """Compile what the actions need on this transport. Raises SetupError for what does not fit; opens nothing."""
         ...
 
-    async def start(self) -> None:
-        """Begin to take calls."""
+    async def listen(self) -> None:
+        """Begin to take calls from outside. Raises SetupError when that cannot be, such as a port that is taken."""
         ...
 
     async def drain(self) -> None:

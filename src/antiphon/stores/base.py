@@ -98,7 +98,7 @@ class Store:
         try:
             server = cast("dict[str, object]", await self.client.execute_command("INFO", "server"))
         except Unavailable as error:
-            if isinstance(error.__cause__, AuthenticationError):
+            if _sign_in_refused(error):
                 raise SetupError(
                     f"The store at {self.address} refuses the name or password in redis.url (REDIS_URL)."
                 ) from None
@@ -117,3 +117,10 @@ class Store:
         memory = cast("dict[str, object]", await self.client.execute_command("INFO", "memory"))
         found = memory.get("maxmemory_policy")
         return None if found is None else str(found)
+
+
+def _sign_in_refused(error: BaseException | None) -> bool:
+    # redis-py wraps what goes wrong while it connects, on Unix sockets once more than on others.
+    while error is not None and not isinstance(error, AuthenticationError):
+        error = error.__cause__
+    return error is not None

@@ -150,6 +150,10 @@ class StoreClient(Redis):
             self.outage.answered()
         return answer
 
+    async def ping(self, **options: Any) -> bool:
+        """Whether the store answers; raises Unavailable when it does not."""
+        return bool(await self.execute_command("PING", **options))
+
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> StorePipeline:  # noqa: FBT001, FBT002  # redis-py's signature
         """Several commands in one trip; `transaction=True` makes them one step (MULTI, EXEC)."""
         return StorePipeline(self, transaction=transaction)

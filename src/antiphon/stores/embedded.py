@@ -2,16 +2,18 @@
 
 # Theory. Several processes may want the store of one folder (a server, and commands on the side). A `flock` on
 # `valkey.lock` elects one owner. The owner starts Valkey and hands it the lock's descriptor, so the lock is free only
-# when the owner has let go *and* Valkey is gone: two servers can never open one append-only file. The others attach to
-# its socket. Everyone holds one idle connection to the server; when that ends, everyone goes through the same step
-# again. So a Valkey that was killed comes back (its owner still holds the lock), and when the owner has left, one of
-# the attached takes over the lock and the data.
+# when the owner has let go *and* Valkey is gone: two servers can never open one append-only file. `owner.lock` is held
+# by the owner alone: when it is free, the Valkey that may still answer is about to end. The others attach to the
+# socket. Everyone holds one idle connection to the server; when that ends, everyone goes through the same step again.
+# So a Valkey that was killed comes back (its owner still holds the lock), and when the owner has left, one of the
+# attached takes over the lock and the data.
 #
-#   lock        Valkey        join() does
-#   got it      not running   starts it
-#   got it      running       waits until it answers
-#   taken       answers       attaches
-#   taken       silent        waits: it is starting, loading, or on its way out
+#   valkey.lock   owner.lock   Valkey        join() does
+#   got it        got it       not running   starts it
+#   got it        got it       running       waits until it answers
+#   taken         taken        answers       attaches
+#   taken         taken        silent        waits: it is starting or loading
+#   taken         free         any           waits: it is on its way out, or its owner is about to start it
 #
 # While nobody serves, callers get Unavailable; that lasts about 60 ms. Valkey ends with its owner however that ends
 # (see leash.py); it gets SIGTERM and writes what it has. Its file is synced every second.
@@ -56,7 +58,7 @@ class EmbeddedValkey:
     """The Valkey of a folder: `async with EmbeddedValkey(folder, log) as url`.
 
     Raises SetupError when it cannot run: no binary for this platform, a folder of somebody else, a broken data file.
-    `patience` is how long another process' Valkey may take to answer or to leave; loading much data takes time.
+    `patience` is how long a Valkey may stay silent while it starts or leaves, in seconds; loading data is not silence.
     """
 
     def __init__(self, folder: Path, log: Logger, *, patience: float = 30.0) -> None:
@@ -64,9 +66,12 @@ class EmbeddedValkey:
         self._log = log
         self._patience = patience
         self._lock: int | None = None
+        self._owner_lock: int | None = None
+        self._line: _Line | None = None
         self._child: Child | None = None
         self._shortcut: Path | None = None
         self._socket = ""
+        self._heard_at = 0.0
         self._keeper: asyncio.Task[None] | None = None
 
     @property
@@ -83,11 +88,11 @@ class EmbeddedValkey:
         try:
             self._prepare_folder()
             self._socket = self._reachable_socket()
-            line = await self._join()
+            self._line = await self._join()
         except BaseException:
             await self._leave()
             raise
-        self._keeper = asyncio.create_task(self._keep(line), name="embedded Valkey")
+        self._keeper = asyncio.create_task(self._keep(self._line), name="embedded Valkey")
         return f"unix://{quote(self._socket)}"
 
     async def __aexit__(
@@ -104,23 +109,35 @@ class EmbeddedValkey:
 
     async def _join(self) -> _Line:
         """Start the server or attach to it; returns when it answers."""
-        deadline = monotonic() + self._patience
+        self._heard_at = monotonic()
         wait = 0.002
         while True:
-            if self._lock is None:
-                self._lock = _try_lock(self.folder / "valkey.lock")
-            if self._lock is not None and self._child is None:
-                self._child = self._start(self._lock)
-            if line := await self._call():
+            if self._may_call() and (line := await self._call()):
                 self._log.info("store.valkey.open", owner=self.owner, pid=self.pid, folder=str(self.folder))
                 return line
             if self._child is not None and not self._child.alive:
                 code, self._child = self._child.exit_code, None
                 raise SetupError(f"Valkey ended with {code} while starting. It said: {self._last_words()}")
-            if monotonic() > deadline:
+            if monotonic() > self._heard_at + self._patience:
                 raise SetupError(self._silence())
             await asyncio.sleep(wait)
             wait = min(wait * 1.3, 0.05)
+
+    def _may_call(self) -> bool:
+        """Take the lock and start the server if nobody has it; whether there is a server that is going to stay."""
+        owner_file = self.folder / "owner.lock"
+        if self._lock is None:
+            self._lock = _try_lock(self.folder / "valkey.lock")
+        if self._lock is None:
+            probe = _try_lock(owner_file, shared=True)
+            if probe is not None:
+                os.close(probe)
+            return probe is None
+        if self._owner_lock is None:
+            self._owner_lock = _try_lock(owner_file)  # somebody's look may be in the way; the next round gets it
+        if self._child is None:
+            self._child = self._start(self._lock)
+        return self._owner_lock is not None
 
     def _start(self, lock: int) -> Child:
         binary = find_valkey()
@@ -139,9 +156,11 @@ class EmbeddedValkey:
         try:
             writer.write(b"PING\r\n")
             async with asyncio.timeout(1.0):
-                # While it loads its data it answers -LOADING.
-                if await reader.readline() == b"+PONG\r\n":
-                    return _Line(reader, writer)
+                answer = await reader.readline()
+            if answer == b"+PONG\r\n":
+                return _Line(reader, writer)
+            if answer.startswith(b"-LOADING"):
+                self._heard_at = monotonic()  # it reads its data, which takes as long as it takes
         except OSError:
             pass
         except BaseException:
@@ -155,16 +174,13 @@ class EmbeddedValkey:
     async def _keep(self, line: _Line) -> None:
         """Join again whenever the server is gone; a server that dies at once is started less and less often."""
         pause = 0.0
-        try:
-            while True:
-                began = monotonic()
-                await self._until_gone(line)
-                line.close()
-                pause = 0.0 if monotonic() - began > 10 * pause + 1 else min(2 * pause + 0.05, 2.0)
-                await asyncio.sleep(pause)
-                line = await self._rejoin()
-        finally:
+        while True:
+            began = monotonic()
+            await self._until_gone(line)
             line.close()
+            pause = 0.0 if monotonic() - began > 10 * pause + 1 else min(2 * pause + 0.05, 2.0)
+            await asyncio.sleep(pause)
+            self._line = line = await self._rejoin()
 
     async def _until_gone(self, line: _Line) -> None:
         while True:
@@ -192,13 +208,15 @@ class EmbeddedValkey:
             pause = min(2 * pause, 2.0)
 
     async def _leave(self) -> None:
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+        self._owner_lock = _unlock(self._owner_lock)
         if self._child is not None:
             await self._shut_down()
             await self._child.stop()
             self._child = None
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._lock = _unlock(self._lock)
         if self._shortcut is not None:
             shutil.rmtree(self._shortcut, ignore_errors=True)
             self._shortcut = None
@@ -256,14 +274,14 @@ class EmbeddedValkey:
         )
 
 
-def _try_lock(path: Path) -> int | None:
-    """The lock's descriptor, or None when somebody else has it."""
+def _try_lock(path: Path, *, shared: bool = False) -> int | None:
+    """The lock's descriptor, or None when somebody else has it. Those who only look take it `shared`."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise SetupError(f"{path} cannot be opened: {error.strerror}. Run as the user that owns the folder.") from None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         return None
@@ -271,3 +289,8 @@ def _try_lock(path: Path) -> int | None:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _unlock(descriptor: int | None) -> None:
+    if descriptor is not None:
+        os.close(descriptor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
@@ -66,7 +66,7 @@ class RawHttp:
 
     @classmethod
     @asynccontextmanager
-    async def to(cls, host: str, port: int, *, receive_bytes: int | None = None) -> AsyncIterator[Self]:
+    async def to(cls, host: str, port: int, *, receive_bytes: int | None = None) -> AsyncGenerator[Self]:
         """A connection for a block, closed at its end."""
         connection = await cls.open(host, port, receive_bytes=receive_bytes)
         try:
@@ -203,7 +203,7 @@ def _status_line(line: str) -> tuple[str, int]:
 
 
 @asynccontextmanager
-async def _patience(what_never_happened: str) -> AsyncIterator[None]:
+async def _patience(what_never_happened: str) -> AsyncGenerator[None]:
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             yield

@@ -22,6 +22,7 @@ _ZSTD_LEVEL = 3
 _BROTLI_QUALITY = 4
 _GZIP_LEVEL = 5
 _GZIP_WRAPPER = 31
+_MOST_REMEMBERED = 128
 
 type Compress = Callable[[bytes], bytes]
 
@@ -32,12 +33,13 @@ class Encoder:
     One per application: it looks for the libraries once, when it is made. Safe to use from any thread.
     """
 
-    __slots__ = ("_compress", "codings")
+    __slots__ = ("_chosen", "_compress", "codings")
 
     def __init__(self) -> None:
         found = {"zstd": _zstd(), "br": _brotli(), "gzip": _gzip}
         self._compress = {coding: found[coding] for coding in CODINGS}
         self.codings = tuple(coding for coding in CODINGS if found[coding] is not None)
+        self._chosen: dict[str, str | None] = {}
 
     def negotiate(self, accept_encoding: str | None) -> str | None:
         """The coding to use for a client, or None for none (RFC 9110 §12.5.3).
@@ -48,6 +50,16 @@ class Encoder:
         """
         if not accept_encoding:
             return None
+        # Clients send a handful of different headers, and reading one costs more than finding it again.
+        try:
+            return self._chosen[accept_encoding]
+        except KeyError:
+            chosen = self._choose(accept_encoding)
+        if len(self._chosen) < _MOST_REMEMBERED:
+            self._chosen[accept_encoding] = chosen
+        return chosen
+
+    def _choose(self, accept_encoding: str) -> str | None:
         weights = _read_weights(accept_encoding)
         rest = weights.get("*")
         best, best_weight = None, 0.0

@@ -34,11 +34,13 @@ def parse_fields(
     """
     if not raw:
         return {}
-    pairs = raw.split(b"&", max_fields)
-    if len(pairs) > max_fields:
-        raise TooManyFields(max_fields)
     try:
-        found = _decode_pairs(pairs) if b"%" in raw or b"+" in raw else _plain_pairs(raw.decode())
+        text = raw.decode()
+        # "+" first: an encoded plus, %2B, must stay one. It is nowhere part of what separates fields.
+        pairs = (text.replace("+", " ") if "+" in text else text).split("&", max_fields)
+        if len(pairs) > max_fields:
+            raise TooManyFields(max_fields)
+        found = _decode_pairs(pairs) if "%" in text else _plain_pairs(pairs)
     except UnicodeDecodeError:
         raise malformed(f"The {where} is not UTF-8.") from None
     except BadEncoding as bad:
@@ -51,9 +53,9 @@ def parse_fields(
     return found
 
 
-def _plain_pairs(text: str) -> dict[str, list[str]]:
+def _plain_pairs(pairs: list[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for pair in text.split("&"):
+    for pair in pairs:
         name, _, value = pair.partition("=")
         if name in found:
             found[name].append(value)
@@ -62,13 +64,14 @@ def _plain_pairs(text: str) -> dict[str, list[str]]:
     return found
 
 
-def _decode_pairs(pairs: list[bytes]) -> dict[str, list[str]]:
+def _decode_pairs(pairs: list[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for pair in pairs:
-        raw_name, _, raw_value = pair.partition(b"=")
-        # "+" first: an encoded plus, %2B, must stay one.
-        name = percent_decode(raw_name.replace(b"+", b" "))
-        value = percent_decode(raw_value.replace(b"+", b" "))
+        name, _, value = pair.partition("=")
+        if "%" in name:
+            name = percent_decode(name.encode())
+        if "%" in value:
+            value = percent_decode(value.encode())
         if name in found:
             found[name].append(value)
         elif name:

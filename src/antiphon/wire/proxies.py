@@ -61,10 +61,11 @@ _NOTHING = _Said(None, None, None)
 class TrustedProxies:
     """The networks whose word is taken: addresses, networks such as `10.0.0.0/8`, and `unix` for local sockets."""
 
-    __slots__ = ("_known", "_networks", "_unix")
+    __slots__ = ("_any", "_known", "_networks", "_unix")
 
     def __init__(self, networks: Iterable[str] = ()) -> None:
         entries = list(networks)
+        self._any = bool(entries)
         self._unix = _UNIX in entries
         self._known: dict[str, bool] = {}
         try:
@@ -90,7 +91,7 @@ class TrustedProxies:
         `Forwarded` and `X-Forwarded-*` are both there and differ, the request is refused (400). A trusted proxy has to
         set or remove each of these headers: what it lets through from its client is taken for its own word.
         """
-        if not (self._networks or self._unix) or not self.trusts(peer):
+        if not self._any or not self.trusts(peer):
             return Client(_plain(peer), scheme, None)
         forwarded = header(b"forwarded")
         new = self._read_forwarded(forwarded) if forwarded else _NOTHING
@@ -106,7 +107,7 @@ class TrustedProxies:
 
     def request_id(self, peer: str, sent: str | None) -> str | None:
         """The `X-Request-Id` of a trusted proxy when it is 8 to 128 of `[A-Za-z0-9._-]`, else None (WIRE §3)."""
-        if sent is None or not (self._networks or self._unix) or not self.trusts(peer):
+        if sent is None or not self._any or not self.trusts(peer):
             return None
         return sent if _REQUEST_ID.fullmatch(sent) else None
 

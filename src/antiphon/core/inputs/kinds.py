@@ -40,11 +40,12 @@ class Upload:
     """A file that came with a call, kept in temporary storage until the call ends.
 
     `name` is what the client called it, cleaned of paths and control characters; `type` is what the client said it is,
-    and is not to be trusted; `sha256` is the hex digest of its bytes.
+    and is not to be trusted; `sniffed` is what its first bytes say, or None; `sha256` is the hex digest of its bytes.
     """
 
     name: str
     type: str
+    sniffed: str | None
     size_bytes: int
     sha256: str
     path: Path

@@ -27,7 +27,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `http.body_bytes` is `HTTP_BODY_BYTES` in the environment and `body_bytes` in the table `http` of a file. A
     `timedelta` is written `"75s"`; an `int` whose name ends in `_bytes` may be written `"1MiB"`; a list is separated
-    by commas in the environment; tables (`dict` and nested Structs) stand in files only.
+    by commas in the environment; tables (`dict` and nested Structs) stand in files only. Write lists as tuples, so that
+    nobody can change them, and `kw_only=True` beside `frozen=True` when a setting without a default follows one with.
     """
 
     section: ClassVar[str]

@@ -30,7 +30,8 @@ ENVIRONMENT = "ANTIPHON_ENV"
 ENVIRONMENTS: tuple[Environment, ...] = get_args(Environment.__value__)
 _NOTHING: Mapping[str, Mapping[str, object]] = MappingProxyType({})
 _PLACEHOLDERS = re.compile(
-    r"(change|replace)(me|this|it)|(an?|my|the|your|not|super|top|example|insecure)*(secret|password|key|example)(here)?"
+    r"(change|replace)(me|this|it)"
+    r"|(an?|my|the|your|not|super|top|example|insecure)*(secret|password|key|example)(here)?"
     r"|default|dummy|insecure|placeholder|test(ing)?|todo|x+"
 )
 """What examples have in the place of a secret, in letters alone."""
@@ -84,8 +85,8 @@ def load(
       files stand over earlier ones, those of the environment over all general ones. A value replaces another whole:
       tables and lists are not merged.
     - **defaults**: by section and name, in code, such as `{"http": {"port": 9000, "idle_time": "30s"}}`.
-    - **also**: sections of the application that this process does not use, as a worker does not use those of HTTP. Their
-      names are known, so that all processes can share their files; their values are not read.
+    - **also**: sections that this process does not use, as a worker does not use those of HTTP. Their names are known,
+      so that all processes can share their files; their values are not read.
 
     Raises SetupError with every fault of every section. Each names the setting, where it stands and what to write; no
     value is repeated.

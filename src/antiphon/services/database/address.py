@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -24,7 +24,7 @@ class Address:
     engine: Engine
     shown: str
     path: Path | None = None
-    dsn: Secret[str] = Secret("")
+    dsn: Secret[str] = field(default_factory=lambda: Secret(""))
 
 
 def read_address(url: str) -> Address | None:

@@ -12,7 +12,7 @@ long in vain, a dead server is not besieged, and the first call after its return
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from time import monotonic
 
@@ -93,7 +93,7 @@ class Database:
     # Use
 
     @asynccontextmanager
-    async def transaction(self, *, write: bool = False) -> AsyncIterator[Work]:
+    async def transaction(self, *, write: bool = False) -> AsyncGenerator[Work]:
         """A transaction outside of a call: committed at the end of the block, rolled back when it fails."""
         work = Work(self, write=write)
         try:
@@ -123,8 +123,7 @@ class Database:
         return told(error, self.schema, when)
 
     async def check_health(self) -> Health:
-        """Up when a statement was answered within the last second; down when it cannot be reached; degraded when it is
-        there and every connection is in use."""
+        """Up when a statement was answered within the last second or is now; degraded when no connection is free."""
         if not self._away and monotonic() - self.seen_at < FRESH_SECONDS:
             return Health.UP
         try:
@@ -140,8 +139,9 @@ class Database:
 
     async def _connect(self, limits: Limits, *, write: bool) -> AsyncConnection:
         engine = self._engines.writing if write else self._engines.reading
+        patience = asyncio.timeout(min(limits.driver, self._terms.wait + self._terms.connect))
         try:
-            async with asyncio.timeout(min(limits.driver, self._terms.wait + self._terms.connect)) as patience:
+            async with patience:
                 return await engine.connect()
         except TimeoutError as error:
             if patience.expired():
@@ -149,7 +149,7 @@ class Database:
             raise
 
     async def _try(self) -> None:
-        """Make sure that the database answers and that its schema is prepared. Raises what drivers raise, or SetupError."""
+        """Make sure that the database answers and its schema is prepared. Raises what drivers raise, or SetupError."""
         limits = Limits.of(self._terms.connect)
         async with asyncio.timeout(self._terms.connect):
             connection = await self._engines.reading.connect()

@@ -8,6 +8,7 @@ from math import inf
 from time import monotonic
 from typing import NamedTuple, Protocol, cast
 
+from sqlalchemy import Connection as SyncConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from antiphon.services.database.address import Address
@@ -17,7 +18,7 @@ GRACE = 0.25
 
 
 class Driver(Protocol):
-    """One connection, beneath SQLAlchemy. Both engines open a transaction without a round trip of its own for its terms."""
+    """One connection, beneath SQLAlchemy. A transaction opens with all its terms in one step, on both engines."""
 
     def begin(self, *, write: bool, limits: Limits) -> None:
         """Say how the next transaction opens; it opens with its first statement."""
@@ -30,14 +31,14 @@ class Driver(Protocol):
 
 @dataclass(slots=True)
 class Engines:
-    """Where connections for reading and for writing come from: two pools on SQLite, the same one twice on PostgreSQL."""
+    """Where connections for reading and writing come from: two pools on SQLite, the same one twice on PostgreSQL."""
 
     reading: AsyncEngine
     writing: AsyncEngine
     suspected_at: float = 0.0
 
     def suspect(self) -> None:
-        """A server fell silent: connections made before now are replaced rather than waited for, where that can be."""
+        """A server fell silent: connections made before now are replaced rather than waited for."""
         self.suspected_at = monotonic()
 
     async def close(self) -> None:
@@ -47,7 +48,7 @@ class Engines:
 
 
 class Limits(NamedTuple):
-    """How long one statement may run, in seconds: by the server's clock, and by the driver's, which is a little later."""
+    """How long a statement may run, in seconds: by the server's clock, and by the driver's, which is a little later."""
 
     server: float
     driver: float
@@ -78,5 +79,5 @@ class Terms:
 
 def driver_of(connection: AsyncConnection) -> Driver:
     """The driver's end of a connection in use."""
-    assert connection.sync_connection is not None, "a connection in use is connected"
-    return cast("Driver", connection.sync_connection.connection.driver_connection)
+    in_use = cast("SyncConnection", connection.sync_connection)
+    return cast("Driver", in_use.connection.driver_connection)

@@ -41,7 +41,7 @@ class DatabaseAway(Unavailable):
 
 
 class Taken(Conflict):
-    """Something unique is there already. `constraint` is its name, the same on both engines; the input is named if known."""
+    """Something unique is there already. `constraint` is its name on both engines; the input is named if known."""
 
     def __init__(self, constraint: str, *, field: str | None = None) -> None:
         super().__init__(
@@ -50,11 +50,11 @@ class Taken(Conflict):
         self.constraint = constraint
 
 
-class Refusal(Exception):  # noqa: N818  # never raised: it stands in the log as a cause
+class Refusal(Exception):
     """What the database refused, without the driver's words, because those quote values."""
 
 
-class SilentServer(Exception):  # noqa: N818  # a condition
+class SilentServer(Exception):
     """The driver's limit has passed, and the server, whose own limit is shorter, has not said a word."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
@@ -20,7 +21,7 @@ LONGEST_NAME = 32
 
 
 class History:
-    """Reads the folder once. A revision is named after its file, such as `0003_add_search`, and knows the one before it.
+    """The folder, read once. A revision is named after its file, such as `0003_add_search`.
 
     Raises SetupError for two ends, two files of one name, and what cannot be read. There is no way down: what a
     migration did is mended by the next one.
@@ -48,16 +49,17 @@ class History:
             return self.names
         if current not in self.names:
             raise SetupError(
-                f"The database is at revision {current}, which this program does not know; its last one is {self.head}. "
-                f"A newer version has migrated the database: start that version, or restore a backup from before it."
+                f"The database is at revision {current}, which this program does not know; its own last one is "
+                f"{self.head}. A newer version has migrated the database: start that one, or restore an older backup."
             )
         return self.names[self.names.index(current) + 1 :]
 
     def upgrade(self, connection: Connection, name: str) -> None:
         """Run one revision in the transaction that is open."""
 
-        def steps(current: object, _context: object) -> object:
-            return self._scripts._upgrade_revs(name, current)  # pyright: ignore[reportPrivateUsage]  # what `alembic upgrade` calls
+        def steps(current: Any, _context: object) -> object:
+            # What the command `alembic upgrade` calls; there is no public way without an env.py.
+            return self._scripts._upgrade_revs(name, current)  # pyright: ignore[reportPrivateUsage]  # see above
 
         with EnvironmentContext(Config(), self._scripts, fn=steps, as_sql=False, destination_rev=name) as environment:
             environment.configure(
@@ -82,7 +84,7 @@ class History:
                 if len(heads) > 1:
                     raise SetupError(
                         f"The migrations in {self.folder} have {len(heads)} ends: {', '.join(sorted(heads))}. "
-                        f"There is one line: set down_revision of one of them to the other, and give it the higher number."
+                        f"There is one line: set down_revision of one to the other, and give it the higher number."
                     )
                 names = tuple(script.revision for script in self._scripts.walk_revisions())[::-1]
         except (CommandError, UserWarning) as error:

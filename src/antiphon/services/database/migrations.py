@@ -2,12 +2,12 @@
 
     step    does                                                                on failure
     open    opens a transaction                                                 raises what the driver raises
-    lock    takes the one lock: advisory on PostgreSQL, the writer's file on    after `migrate_wait`: fine if another
+    lock    takes the lock: advisory on PostgreSQL, the writer's file on        after `migrate_wait`: fine if another
             SQLite; both are given back by the end of the transaction           process has finished, else SetupError
     read    which revision the database has, now that nobody else moves it      SetupError for an unknown one
     run     the next revision, if there is one                                  SetupError; nothing of it is left
     check   the foreign keys of SQLite, which are off while migrating           SetupError; nothing of it is left
-    commit                                                                      and again from `open`, until none is left
+    commit                                                                      and again from `open` until none is left
 
 Because the revision is read under the lock, any number of processes may start at once: they take turns, and each finds
 less to do. What one migration does is all kept or not at all, on both engines; so `autocommit_block()` and
@@ -17,7 +17,7 @@ less to do. What one migration does is all kept or not at all, on both engines; 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from threading import Lock
@@ -47,7 +47,7 @@ UNBOUNDED = timedelta(days=1).total_seconds()
 """How long a statement of a migration may take."""
 
 _alembic = Lock()
-"""`alembic.op` is one global for the whole process, so one migration runs at a time, whichever application it is for."""
+"""`alembic.op` is one global for the whole process: one migration runs at a time, whichever application it is for."""
 
 
 class Migrations:
@@ -61,7 +61,7 @@ class Migrations:
         self._sqlite = terms.address.engine == "sqlite"
 
     async def run(self) -> tuple[str, ...]:
-        """Run what is pending; gives the names of what this process ran. Raises SetupError, or what the driver raises."""
+        """Run what is pending; gives the names of what ran here. Raises SetupError, or what the driver raises."""
         history = self._history()
         ran: list[str] = []
         if not history.pending(await self.current()):
@@ -109,7 +109,8 @@ class Migrations:
         history = History(self._schema)
         if not history.names and self._schema.metadata.tables:
             raise SetupError(
-                f"There are tables and no migrations in {self._schema.migrations}. Write the first one: run `migrate --make`."
+                f"There are tables and no migrations in {self._schema.migrations}. "
+                f"Write the first one with the command `migrate --make`."
             )
         return history
 
@@ -122,7 +123,7 @@ class Migrations:
         """Run the next migration, if there is one, and give its name."""
         async with self._connected() as connection:
             driver_of(connection).begin(write=True, limits=Limits(UNBOUNDED, UNBOUNDED))
-            async with connection.begin(), _one_at_a_time(self._wait):
+            async with connection.begin(), _one_at_a_time():
                 if not self._sqlite:
                     await connection.execute(text(f"SET LOCAL lock_timeout = {int(self._wait * 1000)}"))
                     await connection.execute(text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
@@ -152,7 +153,7 @@ class Migrations:
             raise SetupError(f"The migration {name} failed, and nothing of it was kept: {words}") from error
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+    async def _connected(self) -> AsyncGenerator[AsyncConnection]:
         terms = self._terms
         engine = open_sqlite_for_migrating(terms, self._wait) if self._sqlite else open_postgres_for_migrating(terms)
         try:
@@ -176,11 +177,11 @@ def _revision(context: MigrationContext) -> str | None:
 
 
 @asynccontextmanager
-async def _one_at_a_time(seconds: float) -> AsyncIterator[None]:
-    # Applications of one process may run on loops of different threads, so this is a thread's lock, taken without blocking.
-    async with asyncio.timeout(seconds):
-        while not _alembic.acquire(blocking=False):
-            await asyncio.sleep(0.01)
+async def _one_at_a_time() -> AsyncGenerator[None]:
+    # Applications of one process may run on loops of different threads, so this is a thread's lock, and is not waited
+    # for in a way that stops the loop.
+    while not _alembic.acquire(blocking=False):  # noqa: ASYNC110  # an event belongs to one loop
+        await asyncio.sleep(0.01)
     try:
         yield
     finally:

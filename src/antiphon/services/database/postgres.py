@@ -17,7 +17,7 @@ import asyncio
 from time import monotonic
 from typing import Any
 
-import asyncpg
+import asyncpg  # pyright: ignore[reportMissingTypeStubs]  # it ships none; used here only, as Any
 from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -25,17 +25,20 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 
 from antiphon.services.database.driver import Engines, Limits, Terms
 
-CLOSE_SECONDS = 1.0
+_asyncpg: Any = asyncpg
+_Connection: Any = asyncpg.Connection
+
+CLOSE_SECONDS = 0.5
 """How long a goodbye to the server may take, with the cancelling of what still runs there."""
 
 
-class PostgresConnection(asyncpg.Connection):
+class PostgresConnection(_Connection):
     """A connection that knows how its next transaction opens, and which time limit the server was told."""
 
     __slots__ = ("_opening", "_told", "made_at", "ordinary")
 
     def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+        _Connection.__init__(self, *args)
         self.made_at = monotonic()
         self.ordinary = 0.0
         self._opening = "BEGIN"
@@ -57,9 +60,9 @@ class PostgresConnection(asyncpg.Connection):
         """What SQLAlchemy begins, commits and rolls back."""
         return _Transaction(self, self._opening)
 
-    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  # it is asyncpg's own parameter
+    async def close(self, *, timeout: float | None = None) -> None:
         """Say goodbye; a server that does not answer is left without."""
-        await super().close(timeout=min(timeout or CLOSE_SECONDS, CLOSE_SECONDS))
+        await _Connection.close(self, timeout=min(timeout or CLOSE_SECONDS, CLOSE_SECONDS))
 
     def _tell(self, limits: Limits) -> str:
         self._told = limits.server
@@ -81,7 +84,7 @@ class _Transaction:
     async def commit(self) -> None:
         # A transaction in which a statement failed is rolled back by COMMIT, and only this word says so.
         if await self._connection.execute("COMMIT") != "COMMIT":
-            raise asyncpg.InFailedSQLTransactionError(
+            raise _asyncpg.InFailedSQLTransactionError(
                 "the transaction was rolled back, because a statement in it failed"
             )
 
@@ -125,7 +128,7 @@ def open_postgres_for_migrating(terms: Terms) -> AsyncEngine:
 def _creator(terms: Terms, statement_seconds: float) -> Any:
     async def connect() -> PostgresConnection:
         async with asyncio.timeout(terms.connect):
-            connection: PostgresConnection = await asyncpg.connect(
+            connection: PostgresConnection = await _asyncpg.connect(
                 terms.address.dsn.reveal(),
                 timeout=terms.connect,
                 connection_class=PostgresConnection,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from alembic.autogenerate import produce_migrations, render_python_code
-from alembic.operations.ops import UpgradeOps
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection
 from sqlalchemy.types import TypeDecorator
 
 from antiphon.core.errors import SetupError
@@ -42,11 +39,17 @@ def upgrade() -> None:
 async def make_revision(schema: Schema, message: str) -> Path | None:
     """Write the next revision into the folder of the schema and give its path; None when nothing has changed.
 
-    It is what separates the tables from a new SQLite file in which every migration has run, so it depends on the program
-    alone and not on what a developer's database happens to hold. Read what was written: a rename looks like a new column
-    and a lost one, and CHECKs are not compared. It imports Alembic and SQLAlchemy only, so that later changes of the
-    program do not change what an old migration does.
+    It is what separates the tables from a new SQLite file in which every migration has run, so it depends on the
+    program alone and not on what a developer's database happens to hold. Read what was written: a rename looks like a
+    new column and a lost one, and CHECKs are not compared. The file imports Alembic and SQLAlchemy only, so that later
+    changes of the program do not change what an old migration does.
     """
+    hidden = [str(column) for table in schema.metadata.tables.values() for column in table.c if column.constraints]
+    if hidden:
+        raise SetupError(
+            f"The CHECK of {hidden[0]} stands inside its column, where Alembic does not see it. "
+            f"Write it beside the columns, as an argument of the Table."
+        )
     make_folder(schema.migrations)
     history = History(schema)
     with TemporaryDirectory(prefix="antiphon-") as folder:
@@ -68,7 +71,9 @@ def _body(context: MigrationContext, schema: Schema) -> str | None:
     operations = produce_migrations(context, schema.metadata).upgrade_ops
     if operations is None or operations.is_empty():
         return None
-    return render_python_code(operations, render_as_batch=True, render_item=_render, migration_context=context)
+    code = render_python_code(operations, render_as_batch=True, render_item=_render, migration_context=context)
+    lines = f"    {code}".splitlines()
+    return "\n".join(line for line in lines if not line.lstrip().startswith("# ###"))
 
 
 def _render(kind: str, item: Any, _context: object) -> str | Literal[False]:

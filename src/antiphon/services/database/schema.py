@@ -1,4 +1,4 @@
-"""What an application says about its tables: their metadata, the folder of its migrations, and names for constraints."""
+"""What an application says about its tables: metadata, the folder of the migrations, names for constraints."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ NAMES = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
 }
-"""Names for constraints, so that both engines and the migrations call them the same: `MetaData(naming_convention=NAMES)`."""
+"""Names for constraints, the same on both engines and in migrations: `MetaData(naming_convention=NAMES)`."""
 
 
 @dataclass(frozen=True)
 class Schema:
     """The tables of an application and the folder of its migrations, given as `App(values=[Schema(...)])`.
 
-    What is unique may say which input is to blame when it is taken: `UniqueConstraint("email", info={"input": "email"})`,
-    and likewise for an `Index(..., unique=True)` and for a column.
+    What is unique may say which input is to blame when it is taken: `UniqueConstraint("email", info={"input":
+    "email"})`, and likewise an `Index(..., unique=True)` and a column. The error `Taken` then names that input.
     """
 
     metadata: MetaData
@@ -51,14 +51,12 @@ class Unique:
 
 
 def _unique_in(table: Table) -> list[Unique]:
-    found: list[Unique] = []
-    for constraint in table.constraints:
-        if isinstance(constraint, UniqueConstraint | PrimaryKeyConstraint):
-            found.append(_unique(table, str(constraint.name or ""), list(constraint.columns), constraint.info))
-    for index in table.indexes:
-        if index.unique:
-            found.append(_unique(table, str(index.name or ""), _columns_of(index), index.info))
-    return found
+    constraints = [item for item in table.constraints if isinstance(item, UniqueConstraint | PrimaryKeyConstraint)]
+    indexes = [item for item in table.indexes if item.unique]
+    return [
+        *(_unique(table, str(item.name or ""), list(item.columns), item.info) for item in constraints),
+        *(_unique(table, str(item.name or ""), _columns_of(item), item.info) for item in indexes),
+    ]
 
 
 def _columns_of(index: Index) -> list[Column[object]]:

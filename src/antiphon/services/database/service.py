@@ -28,7 +28,7 @@ async def database(settings: DatabaseSettings, info: AppInfo, schema: Schema, lo
     """
     terms = terms_of(settings, info)
     opened = Database(open_engines(terms), terms, schema, log)
-    migrations = Migrations(schema, terms, wait=settings.migrate_wait, log=log)
+    migrations = migrations_of(settings, info, schema, log)
     try:
         await opened.start(migrations.run if settings.migrate else migrations.require)
         yield opened
@@ -42,6 +42,11 @@ def work(ctx: Context, database: Database) -> Work:
     made = Work(database, write=not ctx.safe, time_left=ctx.time_left)
     ctx.at_end(made.end)
     return made
+
+
+def migrations_of(settings: DatabaseSettings, info: AppInfo, schema: Schema, log: Logger) -> Migrations:
+    """The migrations of an application, for the command `migrate`, which opens no service."""
+    return Migrations(schema, terms_of(settings, info), wait=settings.migrate_wait, log=log)
 
 
 def terms_of(settings: DatabaseSettings, info: AppInfo) -> Terms:

@@ -23,9 +23,7 @@ class DatabaseSettings(Settings, frozen=True):
     url: Annotated[
         Secret[str],
         env("DATABASE_URL"),
-        doc(
-            "postgresql://user:password@host/name or sqlite:///path; empty is a SQLite file in the application's folder."
-        ),
+        doc("postgresql://user:password@host/name or sqlite:///path; empty is a SQLite file in the folder `var`."),
     ] = Secret("")
     pool: Annotated[int, Meta(ge=1, le=1000), doc("How many connections are kept open.")] = 10
     overflow: Annotated[int, Meta(ge=0, le=1000), doc("How many more may be opened when those are in use.")] = 5

@@ -16,14 +16,12 @@ unless it does. The kernel gives the lock back when a process dies.
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import inf
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any, Self
 
 import aiosqlite
@@ -31,66 +29,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 
 from antiphon.services.database.driver import Engines, Limits, Terms
+from antiphon.services.database.sqlite_lock import WriterLock
 
 LOOK_EVERY = 20_000
 """Steps of SQLite's machine between two looks at the clock: some tenths of a millisecond."""
 
-POLL_SECONDS = 0.005
-"""How often a writer tries for the lock file; nobody in this process stands behind it, the pool has one writer."""
-
 CLOSE_SECONDS = 1.0
 """How long closing waits for a statement that was told to stop."""
-
-
-class WriterLock:
-    """The file whose holder may write: `flock` on `<database>-lock`, held from BEGIN to COMMIT and while migrating."""
-
-    __slots__ = ("_descriptor", "_held", "_path")
-
-    def __init__(self, database: Path) -> None:
-        self._path = database.with_name(f"{database.name}-lock")
-        self._descriptor = -1
-        self._held = False
-
-    def take(self) -> bool:
-        """Take the lock if nobody has it. Holding it already is no gain."""
-        if self._descriptor < 0:
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if not self._held:
-            try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            self._held = True
-        return True
-
-    def wait_for(self, seconds: float, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Take the lock within this time, in a thread; raises SQLite's own error when it is late or stopped."""
-        give_up_at = monotonic() + seconds
-        while not self.take():
-            if stopped() or monotonic() > give_up_at:
-                error = sqlite3.OperationalError("database is locked")
-                error.sqlite_errorname = "SQLITE_BUSY"
-                raise error
-            sleep(POLL_SECONDS)
-
-    @property
-    def held(self) -> bool:
-        """Whether this object has the lock."""
-        return self._held
-
-    def give_back(self) -> None:
-        """Let the next writer have it."""
-        if self._held:
-            self._held = False
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-
-    def close(self) -> None:
-        """Give it back and forget the file."""
-        self._held = False
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
 
 
 class SqliteConnection(aiosqlite.Connection):
@@ -103,6 +48,11 @@ class SqliteConnection(aiosqlite.Connection):
         self._wait = wait
         self._opening: str | None = None
         self._until = inf
+
+    async def opened(self) -> Self:
+        """Start the thread and open the file."""
+        await self
+        return self
 
     # What Work says
 
@@ -142,13 +92,13 @@ class SqliteConnection(aiosqlite.Connection):
             await asyncio.wait((closed,), timeout=CLOSE_SECONDS)
 
     def stop(self) -> asyncio.Future[Any] | None:
-        self._tx.put_nowait((None, self._shut))
-        return super().stop()
+        self._tx.put_nowait((None, self._shut))  # pyright: ignore[reportUnknownMemberType]  # a Future without its type
+        return super().stop()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # likewise
 
     async def run(self, job: Callable[[], Any]) -> Any:
-        """Do this in the connection's thread. Cancelling stops the statement; the connection is of no use afterwards."""
+        """Do this in the connection's thread. Cancelling stops the statement and spoils the connection."""
         try:
-            return await self._execute(job)
+            return await self._execute(job)  # pyright: ignore[reportUnknownMemberType]  # its parameters have no types
         except asyncio.CancelledError:
             self.stop_statement()
             raise
@@ -249,7 +199,7 @@ def open_sqlite(terms: Terms) -> Engines:
 
 def _engine(terms: Terms, *, write: bool, **pool: Any) -> AsyncEngine:
     async def connect() -> SqliteConnection:
-        return await SqliteConnection(_path(terms), write=write, wait=terms.wait)
+        return await SqliteConnection(_path(terms), write=write, wait=terms.wait).opened()
 
     return create_async_engine(
         "sqlite+aiosqlite:///file",  # the file is known to the creator alone
@@ -270,7 +220,7 @@ def open_sqlite_for_migrating(terms: Terms, wait: float) -> AsyncEngine:
     """
 
     async def connect() -> SqliteConnection:
-        return await SqliteConnection(_path(terms), write=True, wait=wait, foreign_keys=False)
+        return await SqliteConnection(_path(terms), write=True, wait=wait, foreign_keys=False).opened()
 
     return create_async_engine(
         "sqlite+aiosqlite:///file", async_creator=connect, poolclass=NullPool, hide_parameters=True
@@ -278,8 +228,7 @@ def open_sqlite_for_migrating(terms: Terms, wait: float) -> AsyncEngine:
 
 
 def _path(terms: Terms) -> Path:
-    assert terms.address.path is not None, "an address of SQLite has a path"
-    return terms.address.path
+    return terms.address.path or Path()
 
 
 def _connect(

@@ -15,7 +15,7 @@ like results but are tied to a transaction. Here a statement runs where it stand
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from math import inf
 from time import monotonic
@@ -71,9 +71,7 @@ class Work:
     async def execute(
         self, statement: Executable, parameters: Values | Sequence[Values] | None = None
     ) -> CursorResult[*tuple[Any, ...]]: ...
-    async def execute(
-        self, statement: Executable, parameters: Values | Sequence[Values] | None = None
-    ) -> CursorResult[Any]:
+    async def execute(self, statement: Executable, parameters: Values | Sequence[Values] | None = None) -> Any:
         """Run a statement and take all its rows. With a list of parameters it runs once for each of them.
 
         Raises DatabaseAway, TimedOut, Taken, Conflict, InvalidInput or Forbidden, as the table in `errors` says.
@@ -93,7 +91,7 @@ class Work:
         return (await self.execute(statement, parameters)).scalars().all()
 
     @asynccontextmanager
-    async def savepoint(self) -> AsyncIterator[None]:
+    async def savepoint(self) -> AsyncGenerator[None]:
         """Undo only this block when something in it fails; the error goes on, and the work can be used after it."""
         name = f"antiphon_{self._nested + 1}"
         await self.execute(text(f"SAVEPOINT {name}"))
@@ -163,9 +161,10 @@ class Work:
             self._refuse_if_spoiled()
             try:
                 result = await self._attempt(job)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  # it is raised again, in the caller's terms
                 await self._fail(error)
-                raise self._database.told(error, When(writing=self.write))
+                problem = self._database.told(error, When(writing=self.write))
+                raise problem from problem.__cause__
             self._database.seen_at = monotonic()
             return result
 
@@ -199,9 +198,10 @@ class Work:
     async def _commit(self, opened: Transaction) -> None:
         try:
             await opened.commit(self._limits())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # it is raised again, in the caller's terms
             await opened.undo()
-            raise self._database.told(error, When(writing=True, committing=True))
+            problem = self._database.told(error, When(writing=True, committing=True))
+            raise problem from problem.__cause__
 
     def _limits(self) -> Limits:
         left = self._time_left()

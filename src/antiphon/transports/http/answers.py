@@ -116,7 +116,11 @@ class Answers:
         tag = strong_tag(file.etag)
         headers: Headers = [
             request_id,
-            *((name, value) for name, value in self._base if name not in (b"content-security-policy", b"cache-control")),
+            *(
+                (name, value)
+                for name, value in self._base
+                if name not in (b"content-security-policy", b"cache-control")
+            ),
             SANDBOX,
             REVALIDATE,
             VARY,

@@ -1,12 +1,12 @@
 """What stands between browsers and calls: cross-site refusals, CORS, and the security headers of every answer.
 
-    Sec-Fetch-Site            Origin                     an unsafe method
-    same-origin, none         any                        passes
-    same-site, cross-site     on the list                passes
-    same-site, cross-site     not on it                  403
-    –                         the target's own, on list  passes
-    –                         another, or `null`         403
-    –                         –                          passes: no browser sent it
+Sec-Fetch-Site            Origin                     an unsafe method
+same-origin, none         any                        passes
+same-site, cross-site     on the list                passes
+same-site, cross-site     not on it                  403
+–                         the target's own, on list  passes
+–                         another, or `null`         403
+–                         –                          passes: no browser sent it
 """
 
 from __future__ import annotations

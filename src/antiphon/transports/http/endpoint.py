@@ -137,5 +137,3 @@ class Endpoint:
 async def _nothing() -> AsyncIterator[bytes]:
     return
     yield b""
-
-

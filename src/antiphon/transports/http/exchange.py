@@ -13,7 +13,7 @@ from antiphon.wire.trace import Trace, join_trace
 
 if TYPE_CHECKING:
     from antiphon.transports.http.peers import Peers
-    from antiphon.wire.multipart import Form
+    from antiphon.wire.multipart import MultipartForm
 
 NO_PATH_INPUTS: Mapping[str, str] = {}
 
@@ -69,4 +69,4 @@ class Exchange:
         self.request = request
         self.ctx = ctx
         self.path_inputs = path_inputs
-        self.form: Form | None = None
+        self.form: MultipartForm | None = None

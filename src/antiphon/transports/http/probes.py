@@ -60,7 +60,7 @@ class Ready(Probe):
         return self.server.finish(request, Response(200 if ready else 503, headers, body))
 
 
-class Metrics(Probe):
+class MetricsPage(Probe):
     """The counters as Prometheus text."""
 
     def __init__(self, server: Server, render: Callable[[], tuple[str, bytes]]) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
-
-import msgspec
 
 from antiphon.core.errors import Fault, InvalidInput
 from antiphon.core.inputs.kinds import Upload
@@ -15,10 +13,11 @@ from antiphon.core.inputs.schema import Given, Inputs, MalformedJson, Schema, js
 from antiphon.core.inputs.types import ABSENT
 from antiphon.transports.http.exchange import Exchange
 from antiphon.transports.http.settings import HttpSettings
-from antiphon.wire.faults import WireFault, malformed, request_timeout, too_large, unsupported_media_type
+from antiphon.wire.faults import malformed, request_timeout, unsupported_media_type
 from antiphon.wire.fields import TooManyFields, TooManyValues, parse_fields
 from antiphon.wire.media import is_json, parse_media_type
-from antiphon.wire.multipart import Form, FormLimits, read_form
+from antiphon.wire.multipart import MultipartForm, MultipartLimits, shown_name
+from antiphon.wire.uploads import UploadedFile
 
 READ_TYPES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -38,7 +37,7 @@ class InputReader:
         self._file_names = {field.wire for field in schema.fields if field.file}
         self._settings = settings
         self._plain = not schema.fields
-        self._form_limits = FormLimits(
+        self._form_limits = MultipartLimits(
             parts=settings.multipart_parts,
             field_bytes=settings.field_bytes,
             header_bytes=settings.part_header_bytes,
@@ -76,7 +75,9 @@ class InputReader:
         if not request.has_body:
             return self._read_url(exchange)
         if request.header(b"content-encoding") not in (None, "identity"):
-            raise unsupported_media_type("Send the body without a Content-Encoding.", headers=[(b"accept-encoding", b"identity")])
+            raise unsupported_media_type(
+                "Send the body without a Content-Encoding.", headers=[(b"accept-encoding", b"identity")]
+            )
         kind = request.header(b"content-type") or ""
         try:
             async with asyncio.timeout(self._settings.body_time.total_seconds()):
@@ -115,7 +116,7 @@ class InputReader:
         request = exchange.request
         media = parse_media_type(kind)
         if media is not None and media.essence == "multipart/form-data":
-            form = await read_form(request.chunks(self._settings.upload_bytes), kind, self._form_limits)
+            form = await MultipartForm.read(request.chunks(self._settings.upload_bytes), kind, limits=self._form_limits)
             exchange.form = form
             return Given(self._form_values(form), strings=True)
         body = await request.body(self._settings.body_bytes)
@@ -125,11 +126,12 @@ class InputReader:
             raise unsupported_media_type(headers=[(b"accept", ", ".join(READ_TYPES).encode())])
         return Given(self._parse(body, "form"), strings=True)
 
-    def _form_values(self, form: Form) -> Mapping[str, Any]:
+    def _form_values(self, form: MultipartForm) -> Mapping[str, Any]:
         values: dict[str, Any] = dict(form.fields)
-        for name, uploads in form.files.items():
+        for name, files in form.files.items():
             field = self.schema.by_wire.get(name)
             if field is not None and field.file:
+                uploads = [_upload(file) for file in files]
                 values[name] = list(uploads) if field.many else uploads[0] if len(uploads) == 1 else tuple(uploads)
         for name in self._file_names & form.fields.keys():
             # Text where a file belongs: the field's own check says so.
@@ -147,7 +149,9 @@ class InputReader:
 
     def _sources(self, exchange: Exchange, body: Given | None) -> list[Given]:
         """Every source, in the order in which they count."""
-        places = {field.wire: (exchange.path_inputs[name],) for name, field in self._places if name in exchange.path_inputs}
+        places = {
+            field.wire: (exchange.path_inputs[name],) for name, field in self._places if name in exchange.path_inputs
+        }
         sources = [Given(places, strings=True, secrets=False)]
         if body is not None:
             sources.append(body)
@@ -167,6 +171,10 @@ class InputReader:
             raise InvalidInput(f"The {where} has more than {error.limit:,} fields.") from None
 
 
+def _upload(file: UploadedFile) -> Upload:
+    return Upload(shown_name(file.name), file.content_type, file.sniffed, file.size_bytes, file.sha256, file.path)
+
+
 def refuse_depth(body: bytes, most: int) -> None:
     """Raise a 400 when JSON is nested deeper than this. Only asked when there are enough brackets for it."""
     depth = 0
@@ -177,5 +185,3 @@ def refuse_depth(body: bytes, most: int) -> None:
                 raise malformed(f"The JSON is nested deeper than {most} levels.")
         elif byte in b"]}":
             depth -= 1
-
-

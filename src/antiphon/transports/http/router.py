@@ -86,7 +86,9 @@ class Router(Generic[E]):
                 node.place = node.place or _Node()
                 node = node.place
             elif "{" in segment or "}" in segment:
-                raise SetupError(f"The path {path!r} has a place that is not a whole segment. Use a regular expression for that.")
+                raise SetupError(
+                    f"The path {path!r} has a place that is not a whole segment. Use a regular expression for that."
+                )
             else:
                 node = node.fixed.setdefault(segment, _Node())
         if node.resource is None:

@@ -43,6 +43,10 @@ class Route(Trait):
         return PathTemplate(self.path).names if isinstance(self.path, str) else tuple(self.path.groupindex)
 
     @property
+    def summary(self) -> str:
+        return f"{self.method} {self.text}"
+
+    @property
     def safe(self) -> bool:
         """Whether the method changes nothing (RFC 9110 §9.2.1)."""
         return self.method == "GET"

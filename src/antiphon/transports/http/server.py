@@ -27,7 +27,9 @@ from antiphon.wire.response import Answer, Headers, Response
 class Page(Protocol):
     """Something that answers at a path: an action's endpoint, a probe, a page of documentation."""
 
-    def respond(self, request: Request, path_inputs: Mapping[str, str] = NO_PATH_INPUTS, /) -> Answer | Awaitable[Answer]:
+    def respond(
+        self, request: Request, path_inputs: Mapping[str, str] = NO_PATH_INPUTS, /
+    ) -> Answer | Awaitable[Answer]:
         """The answer, now or soon."""
         ...
 

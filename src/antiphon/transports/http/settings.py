@@ -19,8 +19,12 @@ class HttpSettings(Settings, frozen=True):
     section: ClassVar[str] = "http"
 
     host: Annotated[str, doc("The address to listen on; `0.0.0.0` for all of them.")] = "127.0.0.1"
-    port: Annotated[Annotated[int, Meta(ge=0, le=65535)], doc("The port to listen on; 0 takes a free one."), env("PORT")] = 8080
-    origins: Annotated[list[str], doc("Web origins that may call from their pages; `*` means any, without credentials.")] = []
+    port: Annotated[
+        Annotated[int, Meta(ge=0, le=65535)], doc("The port to listen on; 0 takes a free one."), env("PORT")
+    ] = 8080
+    origins: Annotated[
+        list[str], doc("Web origins that may call from their pages; `*` means any, without credentials.")
+    ] = []
     hosts: Annotated[list[str], doc("Host names that are answered; empty means any, which production refuses.")] = []
     trusted_proxies: Annotated[list[str], doc("Networks of proxies whose forwarding headers count.")] = []
     public_url: Annotated[str, doc("The address under which clients reach this server, for links in errors.")] = ""
@@ -45,5 +49,7 @@ class HttpSettings(Settings, frozen=True):
     drain_delay: Annotated[timedelta, doc("How long readiness is off before the listener closes.")] = timedelta(0)
     drain_time: Annotated[timedelta, doc("How long running calls have at the end.")] = timedelta(seconds=25)
     comment_time: Annotated[timedelta, doc("How often a silent event stream sends a comment.")] = timedelta(seconds=15)
-    docs: Annotated[bool | None, doc("Whether `/docs` and `/api/swagger` answer; unset means outside production.")] = None
+    docs: Annotated[bool | None, doc("Whether `/docs` and `/api/swagger` answer; unset means outside production.")] = (
+        None
+    )
     metrics: Annotated[bool | None, doc("Whether `/metrics` answers; unset means outside production.")] = None

@@ -24,7 +24,9 @@ RETRY = b"retry: 2000\n\n"
 _encode = msgspec.json.Encoder(enc_hook=encode_kind).encode
 
 
-async def as_events(items: AsyncIterator[Any], ctx: Context, comment_seconds: float, draining: asyncio.Event) -> AsyncIterator[bytes]:
+async def as_events(
+    items: AsyncIterator[Any], ctx: Context, comment_seconds: float, draining: asyncio.Event
+) -> AsyncIterator[bytes]:
     """The stream as events: one an item, `done` at the end, `error` when it fails, a comment when nothing happens.
 
     The next item is awaited in a task of its own, so that a comment can go out meanwhile and a drain can end the

@@ -1,0 +1,35 @@
+"""What `migrate` does: run the migrations that are pending, or write the next one."""
+
+from __future__ import annotations
+
+from antiphon.core.app import App
+from antiphon.core.errors import SetupError, Unavailable
+from antiphon.core.info import AppInfo
+from antiphon.core.log import Silent
+from antiphon.services.database.migrations import Migrations
+from antiphon.services.database.revisions import make_revision
+from antiphon.services.database.schema import Schema
+from antiphon.services.database.service import terms_of
+from antiphon.services.database.settings import DatabaseSettings
+
+
+async def migrate(app: App, make: str | None) -> list[str]:
+    """Run what is pending, or write a migration with this message; gives lines for the terminal. Raises SetupError."""
+    plan = app.plan(app.gathered())
+    given, sections = app.read_settings(plan)
+    schema = given.get(Schema)
+    settings = sections.get(DatabaseSettings)
+    if not isinstance(schema, Schema) or not isinstance(settings, DatabaseSettings):
+        raise SetupError(f"{app.name} has no database. Give it one: App(values=[Schema(metadata, folder)]).")
+    info = given[AppInfo]
+    assert isinstance(info, AppInfo)
+    terms = terms_of(settings, info)
+    migrations = Migrations(schema, terms, wait=settings.migrate_wait, log=Silent())
+    try:
+        if make is not None:
+            path = await make_revision(schema, make)
+            return ["nothing to do: the tables are what the migrations make" if path is None else f"wrote {path}"]
+        ran = await migrations.run()
+    except Unavailable as error:
+        raise SetupError(f"The database at {terms.address.shown} cannot be reached: {error}") from error
+    return [f"ran {name}" for name in ran] or ["nothing to do: the schema is up to date"]

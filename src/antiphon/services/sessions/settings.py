@@ -1,0 +1,32 @@
+"""How long sessions live and how their id travels (WIRE §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from antiphon.core.errors import Fault
+from antiphon.core.info import Environment
+from antiphon.core.settings import Settings, doc
+
+
+class SessionSettings(Settings, frozen=True):
+    """The life of a session and its cookie."""
+
+    section: ClassVar[str] = "session"
+
+    cookie_secure: Annotated[
+        bool, doc("Whether the cookie is `__Host-session` and goes over https only; switch it off for plain http at home.")
+    ] = True
+    idle_time: Annotated[timedelta, doc("How long a session lives without a call.")] = timedelta(hours=24)
+    life_time: Annotated[timedelta, doc("How long a session lives in any case.")] = timedelta(days=30)
+    touch_time: Annotated[timedelta, doc("How often, at most, a call moves the idle life on.")] = timedelta(minutes=1)
+    per_user: Annotated[Annotated[int, Meta(ge=1)], doc("The sessions of one user; one more ends the oldest.")] = 20
+
+    def problems(self, environment: Environment) -> Iterable[Fault]:
+        """An open cookie is refused in production."""
+        if environment == "production" and not self.cookie_secure:
+            yield Fault("cookie_secure", "must be on in production: without it anybody on the way can take a session")

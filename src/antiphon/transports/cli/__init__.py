@@ -1,0 +1,1 @@
+"""The command line: every action as a command, and the commands that run the application."""
