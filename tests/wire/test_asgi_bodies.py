@@ -198,7 +198,7 @@ async def test_100_continue_comes_when_the_body_is_read(stage: Stage) -> None:
 
 
 async def test_a_refused_caller_is_not_asked_for_its_body(stage: Stage) -> None:
-    """A refusal comes instead of `100 Continue`, and the connection ends: what comes next could be taken for the body."""
+    """A refusal comes instead of `100 Continue`, and the connection ends: what comes next might be its body."""
     stage.respond = Refuser()
 
     async with stage.connect() as client:

@@ -59,7 +59,7 @@ def test_a_session_cookie_has_every_mark() -> None:
 
 def test_marks_are_left_out_when_asked() -> None:
     """Each mark can be switched off where the name allows it."""
-    written = write_cookie("theme", "dark", secure=False, http_only=False, same_site="Strict", path="/app")
+    written = write_cookie("theme", "dark", secure=False, httponly=False, samesite="Strict", path="/app")
 
     assert written == "theme=dark; Path=/app; SameSite=Strict"
 
@@ -99,7 +99,7 @@ def test_a_prefix_promises_what_it_says() -> None:
     with pytest.raises(ValueError, match="must be secure"):
         write_cookie("__SECURE-a", "1", secure=False)
     with pytest.raises(ValueError, match="must be secure"):
-        write_cookie("a", "1", secure=False, same_site="None")
+        write_cookie("a", "1", secure=False, samesite="None")
     with pytest.raises(ValueError, match="path '/'"):
         write_cookie("__host-session", "1", path="/app")
 

@@ -94,10 +94,8 @@ class App:
         if any(provider.gives is Logger for provider in (*gathered.services, *self.catalogue)):
             wanted.insert(0, ("the application", Logger))
         wanted.append(("the application", AppSettings))
-        given = dict.fromkeys((Clock, Ids, AppInfo, Tallies, *map(type, self.values)), object())
-        return Planner(gathered.services, self.catalogue, cast("Mapping[type, object]", given)).plan(
-            wanted, gathered.scoped
-        )
+        given: list[Any] = [Clock, Ids, AppInfo, Tallies, *map(type, self.values)]
+        return Planner(gathered.services, self.catalogue, given).plan(wanted, gathered.scoped)
 
     # start
 

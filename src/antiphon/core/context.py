@@ -11,6 +11,8 @@ from antiphon.core.action import Action, Stream
 from antiphon.core.caller import ANONYMOUS, Caller
 from antiphon.core.connection import Connection
 from antiphon.core.errors import SetupError
+from antiphon.core.health import Health, health_of
+from antiphon.core.info import AppInfo
 from antiphon.core.log import Logger
 from antiphon.core.session import Identifier, Session, SessionSource
 
@@ -136,9 +138,27 @@ class Context:
     # When
 
     @property
+    def app(self) -> AppInfo:
+        """Which application this is."""
+        return self.runtime.info
+
+    @property
+    def uptime_seconds(self) -> float:
+        """How long the application has been running."""
+        return (self.now - self.runtime.started_at).total_seconds()
+
+    @property
     def now(self) -> datetime:
         """The time, in UTC."""
         return self.runtime.clock.now()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait this long, by the application's clock."""
+        await self.runtime.clock.sleep(seconds)
+
+    async def health(self) -> dict[str, Health]:
+        """How every part of the application is, within a second."""
+        return await health_of(self.runtime.health_checks())
 
     def new_id(self) -> str:
         """A new UUIDv7."""

@@ -30,10 +30,11 @@ class Planner:
     """Finds what is needed. Every problem is a SetupError with the path that led to it."""
 
     def __init__(
-        self, services: Sequence[Service[Any]], catalogue: Sequence[Service[Any]], given: Mapping[type, object]
+        self, services: Sequence[Service[Any]], catalogue: Sequence[Provider[Any]], given: Iterable[type]
     ) -> None:
         self._own = services
-        self._all = [*services, *catalogue]
+        self._all = [*services, *(provider for provider in catalogue if isinstance(provider, Service))]
+        self._standard = [provider for provider in catalogue if isinstance(provider, Scoped)]
         self._given = frozenset(given)
         self._scoped: dict[type, Scoped[Any]] = {}
         self._steps: list[Step] = []

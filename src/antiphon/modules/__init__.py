@@ -1,1 +1,1 @@
-"""TODO."""
+"""Ready-made features, built from the public API alone."""

@@ -41,8 +41,8 @@ def write_cookie(
     *,
     max_age: timedelta | None = None,
     secure: bool = True,
-    http_only: bool = True,
-    same_site: Literal["Lax", "Strict", "None"] = "Lax",
+    httponly: bool = True,
+    samesite: Literal["Lax", "Strict", "None"] = "Lax",
     path: str = "/",
 ) -> str:
     """The `Set-Cookie` that keeps `value` under `name`; without `max_age` until the browser closes.
@@ -58,7 +58,7 @@ def write_cookie(
         raise ValueError(f"{path!r} is no cookie path; it begins with a slash and has no ';'.")
     # Browsers know the prefixes in any case of letters (RFC 6265bis §5.7).
     prefix = name.lower()
-    if not secure and (prefix.startswith(("__host-", "__secure-")) or same_site == "None"):
+    if not secure and (prefix.startswith(("__host-", "__secure-")) or samesite == "None"):
         raise ValueError(f"Cookie {name!r} must be secure, or browsers drop it.")
     if prefix.startswith("__host-") and path != "/":
         raise ValueError(f"Cookie {name!r} must have the path '/', or browsers drop it.")
@@ -67,9 +67,9 @@ def write_cookie(
         pieces.append(f"Max-Age={max(0, int(max_age.total_seconds()))}")
     if secure:
         pieces.append("Secure")
-    if http_only:
+    if httponly:
         pieces.append("HttpOnly")
-    pieces.append(f"SameSite={same_site}")
+    pieces.append(f"SameSite={samesite}")
     return "; ".join(pieces)
 
 

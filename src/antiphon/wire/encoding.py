@@ -85,7 +85,7 @@ class Encoder:
 
 
 def is_compressible(content_type: str, size_bytes: int) -> bool:
-    """Whether a whole body of this type and size is worth compressing: text and JSON, from 1,024 bytes (WIRE §2).
+    """Whether a whole body of this type and size is worth compressing: text and JSON, from 1,024 bytes.
 
     The caller leaves out streams, ranges and what is already encoded; event streams are left out here.
     """

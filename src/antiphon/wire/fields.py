@@ -7,7 +7,7 @@ from antiphon.wire.percent import BadEncoding, percent_decode
 
 
 class TooManyValues(Exception):
-    """One name came with more values than allowed. The caller decides what that means (WIRE §4: 422)."""
+    """One name came with more values than allowed. The caller decides what that means, such as a 422."""
 
     def __init__(self, name: str, limit: int) -> None:
         self.name = name

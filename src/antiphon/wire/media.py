@@ -42,7 +42,7 @@ def parse_media_type(text: str) -> MediaType | None:
 def is_json(content_type: str) -> bool:
     """Whether a body of this type is JSON we read: `application/json` or `application/*+json`, in UTF-8.
 
-    Any parameter is allowed; a charset, if there is one, must be utf-8 (WIRE §1).
+    Any parameter is allowed; a charset, if there is one, must be utf-8.
     """
     if content_type == "application/json":
         return True

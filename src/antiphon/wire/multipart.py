@@ -27,7 +27,7 @@ from antiphon.wire.percent import BadEncoding, percent_decode
 from antiphon.wire.uploads import PIECE_BYTES, ArrivingFile, UploadedFile, to_its_end
 
 # The theory. The push parser of the `multipart` package finds the parts; it does no I/O and bounds what it holds.
-# Here stand the bounds of WIRE §4, the disk and the clean-up. Every touch of the disk is a hop to a thread, so the
+# Here stand the bounds, the disk and the clean-up. Every touch of the disk is a hop to a thread, so the
 # pieces are gathered first: a small file costs one hop in all, a large one a hop for each PIECE_BYTES.
 #
 # | state of a part | an event of the parser      | what happens                                              |
@@ -48,7 +48,7 @@ _LONGEST_NAME_BYTES = 255
 
 
 class MultipartLimits(msgspec.Struct, frozen=True):
-    """How much of a form is taken; over any of these the answer is 413 (WIRE §4)."""
+    """How much of a form is taken; over any of these the answer is 413."""
 
     parts: int = 100
     field_bytes: int = 64 * 1024

@@ -21,7 +21,7 @@ def split_path(raw: bytes, max_segments: int = 64) -> list[str]:
 
     `/` is `[""]`, `/user/5` is `["user", "5"]` and `/user/` is `["user", ""]`. A path that does not begin
     with a slash, bad percent-encoding, bad UTF-8, NUL, `.` and `..` (also encoded), and more than
-    `max_segments` segments are malformed (400; WIRE §1). A decoded segment may hold a slash or a
+    `max_segments` segments are malformed (400). A decoded segment may hold a slash or a
     backslash: whoever makes a file name of it checks it again.
     """
     try:

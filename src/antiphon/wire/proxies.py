@@ -1,4 +1,4 @@
-"""What trusted proxies say of a request: the client's address, its scheme and its host (RFC 7239, SECURITY §10)."""
+"""What trusted proxies say of a request: the client's address, its scheme and its host (RFC 7239)."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class TrustedProxies:
         )
 
     def request_id(self, peer: str, sent: str | None) -> str | None:
-        """The `X-Request-Id` of a trusted proxy when it is 8 to 128 of `[A-Za-z0-9._-]`, else None (WIRE §3)."""
+        """The `X-Request-Id` of a trusted proxy when it is 8 to 128 of `[A-Za-z0-9._-]`, else None."""
         if sent is None or not self._any or not self.trusts(peer):
             return None
         return sent if _REQUEST_ID.fullmatch(sent) else None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-# The theory. An upload is accepted when its extension and its content are both on the application's list and agree
-# (SECURITY §9). That needs a yes or no for a dozen types; a library that names hundreds answers another question,
-# and its guesses (any zip is "docx", any "ID3" is music) would be ours. So: signatures that cannot be anything
-# else, then text that is text throughout, then nothing.
+# The theory. An upload is accepted when its extension and its content are both on the application's list and agree.
+# That needs a yes or no for a dozen types; a library that names hundreds answers another question, and its guesses
+# (any zip is "docx", any "ID3" is music) would be ours. So: signatures that cannot be anything else, then text that
+# is text throughout, then nothing.
 #
 # Markup is told apart from text only to be refused as text: a browser that opens it runs its scripts. SVG, XHTML
 # and feeds are all "text/xml" here, and no extension agrees with that.

@@ -51,9 +51,14 @@ class Id(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         if value is None:
             return None
+        if not self.fits(value):
+            raise InvalidInput("This is not an id.")
+        return str(UUID(value))
+
+    @staticmethod
+    def fits(text: str) -> bool:
+        """Whether this text can be an id at all; what cannot is the id of nothing."""
         try:
-            if len(value) != 36:
-                raise ValueError
-            return str(UUID(value))
+            return len(text) == 36 and bool(UUID(text))
         except ValueError:
-            raise InvalidInput("This is not an id.") from None
+            return False

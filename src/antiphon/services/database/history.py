@@ -21,7 +21,7 @@ LONGEST_NAME = 32
 
 
 class History:
-    """The folder, read once. A revision is named after its file, such as `0003_add_search`.
+    """The folder, read once. A revision is named after its file, such as `m0003_add_search`.
 
     Raises SetupError for two ends, two files of one name, and what cannot be read. There is no way down: what a
     migration did is mended by the next one.
@@ -73,8 +73,9 @@ class History:
     def next_name(self, message: str) -> str:
         """The name of a new revision: its number and its message."""
         words = re.sub(r"[^a-z0-9]+", "_", message.lower()).strip("_")
-        number = 1 + max((int(found[0]) for name in self.names if (found := re.match(r"\d+", name))), default=0)
-        return f"{number:04d}_{words}"[:LONGEST_NAME].rstrip("_")
+        number = 1 + max((int(found[1]) for name in self.names if (found := re.match(r"m(\d+)", name))), default=0)
+        # A letter first, because a module's name cannot begin with a digit.
+        return f"m{number:04d}_{words}"[:LONGEST_NAME].rstrip("_")
 
     def _read(self) -> tuple[str, ...]:
         try:

@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 
 from antiphon.services.database.driver import Engines, Limits, Terms
-from antiphon.services.database.sqlite_lock import WriterLock
+from antiphon.services.database.sqlite_lock import WriterLock, named_error
 
 LOOK_EVERY = 20_000
 """Steps of SQLite's machine between two looks at the clock: some tenths of a millisecond."""
@@ -42,7 +42,9 @@ class SqliteConnection(aiosqlite.Connection):
     """A connection whose every statement is one hop to its thread and ends in time."""
 
     def __init__(self, path: Path, *, write: bool, wait: float, foreign_keys: bool = True) -> None:
-        super().__init__(partial(_connect, path, self.over, write=write, wait=wait, foreign_keys=foreign_keys), 64)
+        super().__init__(self._open_file, 64)
+        self._connect_file = partial(_connect, path, self.over, write=write, wait=wait, foreign_keys=foreign_keys)
+        self._file: sqlite3.Connection | None = None
         self._thread.daemon = True
         self._lock = WriterLock(path) if write else None
         self._wait = wait
@@ -115,13 +117,22 @@ class SqliteConnection(aiosqlite.Connection):
         """Open the transaction if it is to be opened, run the statement, and take all its rows."""
         if self._opening is not None:
             self._open(self._opening)
-        cursor = self._conn.executemany(sql, parameters) if many else self._conn.execute(sql, parameters)
+        try:
+            cursor = self._conn.executemany(sql, parameters) if many else self._conn.execute(sql, parameters)
+        except (OverflowError, UnicodeEncodeError):
+            # A number or text that SQLite has no place for. The error as it is would quote the text.
+            raise named_error("a value does not fit", "SQLITE_MISMATCH") from None
         rows = cursor.fetchall() if cursor.description else ()
         return cursor.description, cursor.rowcount, cursor.lastrowid, rows
 
     def over(self) -> bool:
         """The progress handler: anything but zero stops the statement."""
         return monotonic() > self._until
+
+    def _open_file(self) -> sqlite3.Connection:
+        # Kept here too: whoever waits for the opening may be cancelled, and then nobody else knows what to close.
+        self._file = self._connect_file()
+        return self._file
 
     def _open(self, opening: str) -> None:
         if self._lock is not None:
@@ -142,7 +153,7 @@ class SqliteConnection(aiosqlite.Connection):
             self._lock.give_back()
 
     def _shut(self) -> None:
-        connection, self._connection = self._connection, None
+        connection, self._file, self._connection = self._file, None, None
         self._until = inf
         if connection is None:
             return

@@ -13,6 +13,13 @@ POLL_SECONDS = 0.005
 """How often a writer tries for the lock file; nobody in this process stands behind it, the pool has one writer."""
 
 
+def named_error(words: str, name: str) -> sqlite3.OperationalError:
+    """An error as SQLite itself would raise it, under one of its names."""
+    error = sqlite3.OperationalError(words)
+    error.sqlite_errorname = name
+    return error
+
+
 class WriterLock:
     """The file whose holder may write: `flock` on `<database>-lock`, held from BEGIN to COMMIT and while migrating."""
 
@@ -40,9 +47,7 @@ class WriterLock:
         give_up_at = monotonic() + seconds
         while not self.take():
             if stopped() or monotonic() > give_up_at:
-                error = sqlite3.OperationalError("database is locked")
-                error.sqlite_errorname = "SQLITE_BUSY"
-                raise error
+                raise named_error("database is locked", "SQLITE_BUSY")
             sleep(POLL_SECONDS)
 
     @property

@@ -61,6 +61,11 @@ class Work:
         self._nested = 0
         self._after: list[AfterCommit] = []
 
+    @property
+    def has_transaction(self) -> bool:
+        """Whether a transaction is open, and so a connection held."""
+        return self._open is not None
+
     # Statements
 
     @overload

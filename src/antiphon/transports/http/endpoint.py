@@ -38,7 +38,7 @@ class Endpoint:
         self.action = runner.action
         self.route = route
         self._server = server
-        self._reader = InputReader(runner.schema, route.names, server.settings)
+        self._reader = InputReader(runner.schema, route.names, server.settings, server.upload_folder)
         self._answers = Answers(route, runner.action.trait(ETag), [POLICY], server.cookies, server.coding)
         self._safe = route.safe
         self._instant = runner.instant and route.safe

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from antiphon.core.health import Health, HealthCheck
+from antiphon.core.health import Health, health_of
 from antiphon.transports.http.answers import NO_STORE, VARY
 from antiphon.transports.http.browsers import POLICY, SECURITY
 from antiphon.transports.http.exchange import NO_PATH_INPUTS
@@ -17,10 +16,6 @@ from antiphon.wire.response import Answer, Headers, Response
 
 if TYPE_CHECKING:
     from antiphon.transports.http.server import Server
-
-CHECK_SECONDS = 1.0
-"""A part that does not say how it is within this is down."""
-
 
 class Probe:
     """A page for machines: small, without a session, in no log and under no limit."""
@@ -48,7 +43,7 @@ class Ready(Probe):
         return self._respond(request)
 
     async def _respond(self, request: Request) -> Answer:
-        checks = await states(self.server.runtime.health_checks())
+        checks = await health_of(self.server.runtime.health_checks())
         critical = {check.health_name for check in self.server.runtime.health_checks() if check.health_critical}
         draining = self.server.draining.is_set()
         ready = not draining and all(state is not Health.DOWN for name, state in checks.items() if name in critical)
@@ -70,17 +65,3 @@ class MetricsPage(Probe):
     def respond(self, request: Request, path_inputs: Mapping[str, str] = NO_PATH_INPUTS, /) -> Answer:
         kind, body = self._render()
         return self.server.finish(request, Response(200, self.headers(request, kind.encode()), body))
-
-
-async def states(checks: list[HealthCheck]) -> dict[str, Health]:
-    """How every part is, asked side by side, within a second."""
-    found = await asyncio.gather(*(_state(check) for check in checks))
-    return dict(zip((check.health_name for check in checks), found, strict=True))
-
-
-async def _state(check: HealthCheck) -> Health:
-    try:
-        async with asyncio.timeout(CHECK_SECONDS):
-            return await check.check_health()
-    except TimeoutError:
-        return Health.DOWN

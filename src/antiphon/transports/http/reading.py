@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Mapping
+from pathlib import Path
 from typing import Any
 
 from antiphon.core.errors import Fault, InvalidInput
@@ -16,7 +17,7 @@ from antiphon.transports.http.settings import HttpSettings
 from antiphon.wire.faults import malformed, request_timeout, unsupported_media_type
 from antiphon.wire.fields import TooManyFields, TooManyValues, parse_fields
 from antiphon.wire.media import is_json, parse_media_type
-from antiphon.wire.multipart import MultipartForm, MultipartLimits, shown_name
+from antiphon.wire.multipart import MultipartForm, MultipartLimits, read_multipart, shown_name
 from antiphon.wire.uploads import UploadedFile
 
 READ_TYPES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
@@ -27,15 +28,16 @@ _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
 class InputReader:
     """How one route reads the inputs of its action."""
 
-    __slots__ = ("_file_names", "_form_limits", "_limit_bytes", "_places", "_plain", "_settings", "_taken", "schema")
+    __slots__ = ("_file_names", "_folder", "_form_limits", "_limit_bytes", "_places", "_plain", "_settings", "_taken", "schema")
 
-    def __init__(self, schema: Schema, places: tuple[str, ...], settings: HttpSettings) -> None:
+    def __init__(self, schema: Schema, places: tuple[str, ...], settings: HttpSettings, folder: Path) -> None:
         self.schema = schema
         fields = {field.name: field for field in schema.fields}
         self._places = [(name, fields[name]) for name in places]
         self._taken = frozenset(fields[name].wire for name in places)
         self._file_names = {field.wire for field in schema.fields if field.file}
         self._settings = settings
+        self._folder = folder
         self._plain = not schema.fields
         self._form_limits = MultipartLimits(
             parts=settings.multipart_parts,
@@ -75,9 +77,7 @@ class InputReader:
         if not request.has_body:
             return self._read_url(exchange)
         if request.header(b"content-encoding") not in (None, "identity"):
-            raise unsupported_media_type(
-                "Send the body without a Content-Encoding.", headers=[(b"accept-encoding", b"identity")]
-            )
+            raise unsupported_media_type("Send the body without a Content-Encoding.", accept_encoding=["identity"])
         kind = request.header(b"content-type") or ""
         try:
             async with asyncio.timeout(self._settings.body_time.total_seconds()):
@@ -116,14 +116,14 @@ class InputReader:
         request = exchange.request
         media = parse_media_type(kind)
         if media is not None and media.essence == "multipart/form-data":
-            form = await MultipartForm.read(request.chunks(self._settings.upload_bytes), kind, limits=self._form_limits)
+            form = await read_multipart(kind, request.chunks(self._settings.upload_bytes), self._folder, self._form_limits)
             exchange.form = form
             return Given(self._form_values(form), strings=True)
         body = await request.body(self._settings.body_bytes)
         if not body:
             return None
         if media is None or media.essence != "application/x-www-form-urlencoded":
-            raise unsupported_media_type(headers=[(b"accept", ", ".join(READ_TYPES).encode())])
+            raise unsupported_media_type(accept=READ_TYPES)
         return Given(self._parse(body, "form"), strings=True)
 
     def _form_values(self, form: MultipartForm) -> Mapping[str, Any]:

@@ -55,6 +55,7 @@ class Server:
         self.clients = Clients()
         self.router: Router[Page] = Router(settings.path_segments)
         self.fallbacks: list[Fallback] = []
+        self.upload_folder = runtime.info.folder / "uploads"
         self.draining = asyncio.Event()
         self._streams: set[AsyncIterator[bytes]] = set()
         self._plain = not self.browsers.shares and not settings.trusted_proxies

@@ -54,8 +54,11 @@ class Http:
             )
         runtime.calls.most = settings.calls
         runtime.call_seconds = settings.call_time.total_seconds()
+        if any(field.file for action in runtime.actions.values() for field in action.schema.fields):
+            (runtime.info.folder / "uploads").mkdir(mode=0o700, parents=True, exist_ok=True)
         server = Server(runtime, settings, secure_cookies=runtime.settings(SessionSettings).cookie_secure)
         runtime.calls.on_long_call = server.clients.watch
+        self._server = server
         for action in runtime.actions.values():
             for route in action.traits_of(Route):
                 server.router.add(
@@ -63,7 +66,6 @@ class Http:
                 )
         self._add_pages(server)
         server.fallbacks.extend(static.serve(server) for static in self._static)
-        self._server = server
         self._document = None
 
     def _add_pages(self, server: Server) -> None:

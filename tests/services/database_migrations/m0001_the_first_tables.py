@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0001_the_first_tables"
+revision = "m0001_the_first_tables"
 down_revision = None
 
 

@@ -1,0 +1,83 @@
+"""What is done with public messages: posted, listed, looked at, cleaned up, and said by Olympus itself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from math import ceil
+from typing import Annotated
+
+from msgspec import Meta
+
+from antiphon import Context, NotFound, Struct, action, admin, allow, get, put, raises, signed_in
+from antiphon.modules.accounts.users import Users
+from olympus.messages.messages import Message, Messages
+
+type Body = Annotated[str, Meta(min_length=1, max_length=1000)]
+
+OLYMPUS_ID = "00000000-0000-8000-8000-000000000001"
+"""The built-in user in whose name Olympus speaks; it has no password, so nobody signs in as it."""
+
+
+class Pagination(Struct, frozen=True):
+    """Which page this is, of how many."""
+
+    page: int
+    limit: int
+    total: int
+    pages: int
+
+
+class MessagePage(Struct, frozen=True):
+    """Messages, the newest first."""
+
+    messages: list[Message]
+    pagination: Pagination
+
+
+class Cleaned(Struct, frozen=True):
+    """How many messages went."""
+
+    messages_deleted: int
+
+
+@action("message:create", put("/message", status=201, location="/message/{id}"), allow(signed_in))
+async def create_message(ctx: Context, body: Body) -> Message:
+    """Post a message."""
+    return await ctx.get(Messages).add(ctx.new_id(), body, author=ctx.caller.id, at=ctx.now)
+
+
+@action("messages:list", get("/messages/list"), allow(signed_in))
+async def list_messages(
+    ctx: Context,
+    page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1,
+    limit: Annotated[int, Meta(ge=1, le=100)] = 10,
+) -> MessagePage:
+    """List the messages, the newest first."""
+    messages = ctx.get(Messages)
+    total = await messages.count()
+    shown = await messages.page(page, limit)
+    return MessagePage(shown, Pagination(page, limit, total, ceil(total / limit)))
+
+
+@action("message:view", get("/message/{message_id}"), allow(signed_in), raises(NotFound))
+async def view_message(ctx: Context, message_id: str) -> Message:
+    """Look at one message."""
+    return await ctx.get(Messages).require(message_id)
+
+
+@action("messages:cleanup", allow(admin))
+async def clean_up_messages(ctx: Context, max_age_hours: Annotated[int, Meta(ge=1, le=1_000_000)] = 24) -> Cleaned:
+    """Delete the messages that are older than `maxAgeHours`."""
+    deleted = await ctx.get(Messages).remove_older(ctx.now - timedelta(hours=max_age_hours))
+    return Cleaned(deleted)
+
+
+@action("messages:hello", allow(admin))
+async def say_hello(ctx: Context) -> Message:
+    """Post a greeting with the time, in the name of Olympus."""
+    users = ctx.get(Users)
+    if await users.find(OLYMPUS_ID) is None:
+        await users.add(OLYMPUS_ID, "Olympus", "olympus@built-in.invalid", "")
+    now = ctx.now.replace(microsecond=0)
+    body = f"Hello! The current time is {now.isoformat().replace('+00:00', 'Z')}."
+    return await ctx.get(Messages).add(ctx.new_id(), body, author=OLYMPUS_ID, at=ctx.now)

@@ -1,0 +1,20 @@
+"""Every table of Olympus: its own and those of the modules it uses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import MetaData
+
+from antiphon import NAMES, Schema
+from antiphon.modules.accounts import tables as accounts
+from antiphon.modules.files import tables as files
+from olympus.messages import tables as messages
+
+metadata = MetaData(naming_convention=NAMES)
+
+for part in (accounts.metadata, files.metadata, messages.metadata):
+    for table in part.tables.values():
+        table.to_metadata(metadata)
+
+schema = Schema(metadata, Path(__file__).parent / "migrations")

@@ -1,0 +1,7 @@
+"""Accounts: people sign up, sign in and out, and change what is theirs; roles are granted and revoked."""
+
+from __future__ import annotations
+
+from antiphon import Module
+
+module = Module(__name__)

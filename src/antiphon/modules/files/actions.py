@@ -1,0 +1,75 @@
+"""What people do with files: upload, download, delete."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Annotated
+
+from msgspec import Meta
+
+from antiphon import (
+    Context,
+    Download,
+    InvalidInput,
+    NotFound,
+    TooLarge,
+    Upload,
+    action,
+    agrees,
+    allow,
+    delete,
+    get,
+    post,
+    raises,
+    signed_in,
+)
+from antiphon.modules.files.files import File, Files
+from antiphon.modules.files.storage import FileStorage
+
+type Description = Annotated[str, Meta(max_length=500)]
+
+
+@action("file:upload", post("/file", status=201, location="/file/{id}"), allow(signed_in), raises(TooLarge))
+async def upload_file(ctx: Context, file: Upload, description: Description = "") -> File:
+    """Upload a file. Its name and its content have to agree on what it is, and that has to be an allowed type."""
+    storage, files = ctx.get(FileStorage), ctx.get(Files)
+    kind = file.sniffed
+    if kind is None or kind not in storage.settings.types:
+        raise InvalidInput.of("file", "is of a type that is not accepted here")
+    if not agrees(PurePath(file.name).suffix, kind):
+        raise InvalidInput.of("file", "has a name that says another type than its content")
+    count, used_bytes = await files.used(ctx.caller.id)
+    if count >= storage.settings.user_count or used_bytes + file.size_bytes > storage.settings.user_bytes:
+        raise TooLarge("There is no room left for this file. Delete others first.")
+    kept = File(ctx.new_id(), file.name, kind, file.size_bytes, file.sha256, description, ctx.now)
+    await files.add(kept, ctx.caller.id)
+
+    async def forget(error: BaseException | None) -> None:
+        if error is not None:
+            await storage.remove(kept.id)
+
+    await storage.keep(file, kept.id)
+    ctx.at_end(forget)
+    return kept
+
+
+@action("file:download", get("/file/{file_id}"), allow(signed_in), raises(NotFound))
+async def download_file(ctx: Context, file_id: str) -> Download:
+    """Download a file of one's own."""
+    file = await ctx.get(Files).require(file_id, ctx.caller.id)
+    path = ctx.get(FileStorage).path(file.id)
+    return Download(path, file.name, file.type, file.size_bytes, file.sha256, file.created_at)
+
+
+@action("file:delete", delete("/file/{file_id}"), allow(signed_in), raises(NotFound))
+async def delete_file(ctx: Context, file_id: str) -> None:
+    """Delete a file of one's own."""
+    storage, files = ctx.get(FileStorage), ctx.get(Files)
+    file = await files.require(file_id, ctx.caller.id)
+    await files.remove(file.id)
+
+    async def forget(error: BaseException | None) -> None:
+        if error is None:
+            await storage.remove(file.id)
+
+    ctx.at_end(forget)

@@ -1,0 +1,64 @@
+"""Files as their owner sees them, and the repository that keeps what is known of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select
+
+from antiphon import Context, Id, NotFound, Struct, Work, scoped
+from antiphon.modules.files.tables import files
+
+
+class File(Struct, frozen=True):
+    """What is known of a file. `sha256` is the hex digest of its bytes."""
+
+    id: str
+    name: str
+    type: str
+    size_bytes: int
+    sha256: str
+    description: str
+    created_at: datetime
+
+
+class Files:
+    """The files of users, within one call's transaction."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    async def add(self, file: File, owner: str) -> None:
+        """Keep what is known of a new file."""
+        values = {name: getattr(file, name) for name in file.__struct_fields__}
+        await self._work.execute(insert(files).values(user_id=owner, **values))
+
+    async def require(self, file_id: str, owner: str) -> File:
+        """A file of this user. Raises NotFound, also for a file of somebody else."""
+        if Id.fits(file_id):
+            found = select(files).where(files.c.id == file_id, files.c.user_id == owner)
+            row = (await self._work.execute(found)).one_or_none()
+            if row is not None:
+                return _file(row)
+        raise NotFound("There is no such file.")
+
+    async def remove(self, file_id: str) -> None:
+        """Forget a file."""
+        await self._work.execute(delete(files).where(files.c.id == file_id))
+
+    async def used(self, owner: str) -> tuple[int, int]:
+        """How many files a user has, and their bytes."""
+        counted = select(func.count(), func.coalesce(func.sum(files.c.size_bytes), 0)).where(files.c.user_id == owner)
+        count, total = (await self._work.execute(counted)).one()
+        return count, int(total)
+
+
+@scoped
+def files_of_call(ctx: Context, work: Work) -> Files:
+    """The files, within the call's transaction."""
+    return Files(work)
+
+
+def _file(row: Row[*tuple[Any, ...]]) -> File:
+    return File(**{name: row._mapping[name] for name in File.__struct_fields__})  # pyright: ignore[reportPrivateUsage]  # the public name of a row's mapping

@@ -1,0 +1,77 @@
+"""Where the bytes of files are: a folder of the application, under names that nobody chose."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from antiphon import AppInfo, Settings, Upload, doc, service
+
+DEFAULT_TYPES = (
+    "image/png",
+    "image/jpeg",
+    "image/gif",
+    "image/webp",
+    "application/pdf",
+    "application/zip",
+    "application/json",
+    "text/plain",
+    "text/csv",
+    "audio/mpeg",
+    "video/mp4",
+)
+
+
+class FileSettings(Settings, frozen=True):
+    """What may be uploaded, and how much of it."""
+
+    section: ClassVar[str] = "files"
+
+    types: Annotated[tuple[str, ...], doc("The content types that may be uploaded.")] = DEFAULT_TYPES
+    user_bytes: Annotated[int, Meta(ge=1), doc("What the files of one user may take together.")] = 1024**3
+    user_count: Annotated[int, Meta(ge=1), doc("How many files one user may have.")] = 10_000
+
+
+class FileStorage:
+    """The bytes of files, by id. What is kept here is on disk before `keep` returns."""
+
+    def __init__(self, folder: Path, settings: FileSettings) -> None:
+        self._folder = folder
+        self.settings = settings
+
+    def path(self, file_id: str) -> Path:
+        """Where a file is. The id is one of ours, so it holds no path of anybody's."""
+        return self._folder / file_id[-2:] / file_id
+
+    async def keep(self, upload: Upload, file_id: str) -> None:
+        """Take an upload over."""
+        await asyncio.to_thread(_keep, upload.path, self.path(file_id))
+
+    async def remove(self, file_id: str) -> None:
+        """Remove a file; one that is gone already is no fault."""
+        await asyncio.to_thread(self.path(file_id).unlink, missing_ok=True)
+
+
+def _keep(source: Path, target: Path) -> None:
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with source.open("rb") as file:
+        os.fsync(file.fileno())
+    source.rename(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@service
+async def file_storage(settings: FileSettings, info: AppInfo) -> AsyncIterator[FileStorage]:
+    """The folder `files` of the application's data."""
+    folder = info.folder / "files"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    yield FileStorage(folder, settings)
