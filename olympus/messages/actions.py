@@ -18,7 +18,7 @@ OLYMPUS_ID = "00000000-0000-8000-8000-000000000001"
 """The built-in user in whose name Olympus speaks; it has no password, so nobody signs in as it."""
 
 
-class Pagination(Struct, frozen=True):
+class Pagination(Struct):
     """Which page this is, of how many."""
 
     page: int
@@ -27,14 +27,14 @@ class Pagination(Struct, frozen=True):
     pages: int
 
 
-class MessagePage(Struct, frozen=True):
+class MessagePage(Struct):
     """Messages, the newest first."""
 
     messages: list[Message]
     pagination: Pagination
 
 
-class Cleaned(Struct, frozen=True):
+class Cleaned(Struct):
     """How many messages went."""
 
     messages_deleted: int

@@ -12,7 +12,7 @@ from antiphon.modules.accounts.tables import users
 from olympus.messages.tables import messages
 
 
-class Message(Struct, frozen=True):
+class Message(Struct):
     """A public message and the name of who wrote it."""
 
     id: str

@@ -12,7 +12,7 @@ from antiphon import Context, Struct, action, allow, anyone, get
 TICK_SECONDS = 0.1
 
 
-class Tick(Struct, frozen=True):
+class Tick(Struct):
     """One number."""
 
     n: int

@@ -1,4 +1,4 @@
-"""The application as users write it: core's App with the standard services at hand, and its doors to servers and shells."""
+"""The application as users write it: core's App with the standard services at hand."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ async def test_ids_are_ordered_by_their_time(database_url: str) -> None:
     ids = [f"0199{n:04x}-0000-7000-8000-000000000000" for n in (3, 1, 2)]
     async with opened(database_url) as database:
         async with database.transaction(write=True) as work:
-            await work.execute(insert(people), [{"id": id, "email": id} for id in ids])
+            await work.execute(insert(people), [{"id": each, "email": each} for each in ids])
 
         async with database.transaction() as work:
             assert await work.scalars(select(people.c.id).order_by(people.c.id)) == sorted(ids)

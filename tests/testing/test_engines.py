@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from signal import Signals
 
 import pytest
 from sqlalchemy import text
@@ -16,6 +18,7 @@ from sqlalchemy.pool import NullPool
 from antiphon.core.errors import SetupError, Unavailable
 from antiphon.core.log import Silent
 from antiphon.stores.base import Store
+from antiphon.stores.child import start_child
 from antiphon.testing.engines import PostgresDatabases, PostgresServer, ValkeyServer
 from antiphon.testing.engines.postgres import database_name, find_postgres
 from antiphon.testing.leftovers import lasting_keys, tasks_left
@@ -228,6 +231,28 @@ async def test_the_watchdog_stops_a_child_where_prctl_is_missing() -> None:
     owner.communicate(b"x")
 
     await wait_until(lambda: not alive(pid), "the watchdog never stopped the program")
+
+
+async def test_the_watchdog_holds_none_of_the_programs_files(tmp_path: Path) -> None:
+    """A lock that the program was given is free when the program is gone, though the watchdog still stands by."""
+    held = (tmp_path / "lock").open("wb")
+    fcntl.flock(held, fcntl.LOCK_EX)
+    with (tmp_path / "log").open("wb") as output:
+        child = start_child(["/bin/sleep", "60"], folder=tmp_path, output=output, keep=[held.fileno()], watchdog=True)
+    held.close()
+
+    child.send(Signals.SIGKILL)
+
+    def free() -> bool:
+        with (tmp_path / "lock").open("wb") as other:
+            try:
+                fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+    await wait_until(free, "the watchdog kept the lock")
+    assert await child.ended(within=5.0)
 
 
 async def test_a_key_without_a_lifetime_is_found(valkey: ValkeyServer, store: Store) -> None:

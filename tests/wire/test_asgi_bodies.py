@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from antiphon.testing.waiting import wait_until
 from antiphon.wire.faults import WireFault, not_signed_in
 from antiphon.wire.request import ClientLeft, Request, check_expectation
 from antiphon.wire.response import Answer, Response
@@ -389,6 +390,7 @@ async def test_waiting_for_a_client_to_leave_ends_with_the_answer(stage: Stage) 
 
     async with stage.connect() as client:
         answers = [await client.get("/") for _ in range(2)]
+        await wait_until(lambda: all(waiter.done() for waiter in waiters), "somebody waited on after the answer")
 
     assert [answer.body for answer in answers] == [b"stayed"] * 2
     assert all(waiter.cancelled() for waiter in waiters)

@@ -97,8 +97,8 @@ def all_of(*rules: Rule) -> Rule:
 
 def named(rule: Callable[[Context], Awaitable[Verdict]], name: str) -> Rule:
     """The rule under the name that logs and documentation should show."""
-    rule.__name__ = name  # pyright: ignore[reportFunctionMemberAccess]  # every function has a name that can be set
-    return rule  # pyright: ignore[reportReturnType]  # and so it is a Rule
+    rule.__name__ = name
+    return rule
 
 
 async def require(rule: Rule, ctx: Context) -> None:

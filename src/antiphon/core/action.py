@@ -71,7 +71,8 @@ class AnyAction:
     def __init__(self, name: str, traits: tuple[Trait, ...], function: Callable[..., Any]) -> None:
         if not NAME.fullmatch(name):
             raise SetupError(
-                f"{where(function)}: {name!r} is no name for an action. Write `feature:verb` in lower case, as in 'message:create'."
+                f"{where(function)}: {name!r} is no name for an action. "
+                f"Write `feature:verb` in lower case, as in 'message:create'."
             )
         self.name = name
         self.traits = traits
@@ -183,13 +184,13 @@ class Declare(Protocol):
     """The decorator that `action(...)` gives."""
 
     @overload
-    def __call__(self, function: Callable[Concatenate[Context, P], AsyncIterator[R]], /) -> Stream[P, R]: ...
+    def __call__(self, function: Callable[Concatenate[Context, P], AsyncIterator[R]], /) -> Stream[P, R]: ...  # pyright: ignore[reportOverlappingOverload]  # a plain result is what is left
 
     @overload
     def __call__(self, function: Callable[Concatenate[Context, P], Awaitable[R]], /) -> Action[P, R]: ...
 
     @overload
-    def __call__(self, function: Callable[Concatenate[Context, P], R], /) -> Action[P, R]: ...  # pyright: ignore[reportOverlappingOverload]  # a plain result is what is left when it is neither of the two above
+    def __call__(self, function: Callable[Concatenate[Context, P], R], /) -> Action[P, R]: ...
 
 
 def action(name: str, /, *traits: Trait) -> Declare:

@@ -1,9 +1,9 @@
-"""The application on one page: modules, transports, middleware and settings; and its life, initialise → start → stop."""
+"""The application on one page: modules, transports, middleware, settings; and its life from start to stop."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
@@ -77,7 +77,7 @@ class App:
     # initialise: everything that can be wrong with the program is found here, and nothing is opened
 
     def gathered(self) -> Gathered:
-        """What the modules define. Raises SetupError for an action without a rule, and for every trait that does not fit."""
+        """What the modules define. Raises SetupError for every action without a rule and trait that does not fit."""
         gathered = gather(self.modules)
         problems = [problem for action in gathered.actions for problem in _problems(action)]
         if problems:
@@ -183,7 +183,7 @@ class App:
     # stop
 
     async def stop(self) -> None:
-        """Drain and stop the transports, then close the services in reverse. Each step is taken even when others fail."""
+        """Drain and stop the transports, then close the services in reverse, each even when others fail."""
         failures: list[Exception] = []
         started, self._started = self._started, []
         services, self._services = self._services, None
@@ -209,7 +209,7 @@ class App:
         environ: Mapping[str, str] | None = None,
         defaults: Mapping[str, Mapping[str, object]] | None = None,
         listen: bool = False,
-    ) -> AsyncIterator[Runtime]:
+    ) -> AsyncGenerator[Runtime]:
         """The application, started for as long as the block runs."""
         runtime = await self.start(environ=environ, defaults=defaults, listen=listen)
         try:

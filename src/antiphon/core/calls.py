@@ -41,7 +41,8 @@ class Calls:
         if len(self._open) >= self.most:
             raise Unavailable("The server is full. Try again soon.")
         task = asyncio.current_task()
-        assert task is not None, "a call runs inside a task"
+        if task is None:
+            raise RuntimeError("A call runs inside a task.")
         self._open[ctx] = task
         if ctx.deadline < self._sweep_at:
             self._arm(ctx.deadline)
@@ -82,7 +83,7 @@ class Calls:
         self._timer = asyncio.get_running_loop().call_later(at - now, self.sweep)
 
     async def drain(self, seconds: float) -> None:
-        """Wait for the running calls, then cancel what is left. Entering is the transports' matter, not refused here."""
+        """Wait for the running calls, then cancel what is left. New ones are the transports' matter to refuse."""
         self.draining = True
         if self._open:
             self._emptied = asyncio.Event()

@@ -47,7 +47,7 @@ class SystemClock:
 
 
 class RandomIds:
-    """Ids from the time and 74 random bits. They name things and are no secrets (`random` reseeds itself after a fork)."""
+    """Ids from the time and 74 random bits: names and no secrets. `random` seeds itself anew after a fork."""
 
     def uuid7(self) -> str:
         # One integer, formatted once: a third of the cost of uuid.UUID and str().

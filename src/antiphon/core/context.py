@@ -97,13 +97,13 @@ class Context:
         provider = self.runtime.scoped.get(kind)
         if provider is None:
             raise SetupError(
-                f"The action {self.action_name} asks for {kind.__name__}, which nothing here gives. Declare it with @service or "
-                f"@scoped in one of the modules, or name it: Module(__name__, needs=[{kind.__name__}])."
+                f"The action {self.action_name} asks for {kind.__name__}, which nothing here gives. Declare it with "
+                f"@service or @scoped in one of the modules, or name it: Module(__name__, needs=[{kind.__name__}])."
             )
         needs = [
             self if need.type is Context else self._need(need.type, optional=need.optional) for need in provider.needs
         ]
-        made = provider.function(*needs)
+        made: Any = provider.function(*needs)
         if self._made is None:
             self._made = {}
         self._made[kind] = made

@@ -123,7 +123,7 @@ class Defect(Exception):
 
 
 class TransportFault(Exception):
-    """A fault that a transport finds before there is a call, such as bytes it cannot read. Core passes it on unchanged."""
+    """A fault that a transport finds before there is a call, such as unreadable bytes. Core passes it on."""
 
     type: str = "MALFORMED"
 

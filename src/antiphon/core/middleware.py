@@ -15,8 +15,8 @@ type Next = Callable[[Call[Any], Context], Awaitable[Any]]
 type Middleware = Callable[[Call[Any], Context, Next], Awaitable[Any]]
 """A layer. What it does before `await next(call, ctx)` happens before, what it does after happens after.
 
-It may change the inputs (`next(call.replace(body="…"), ctx)`), the result (return something else), raise a CallError, or
-answer without calling `next`. For a streaming action the result is the iterator: wrap it to act at its items or its end.
+It may change the inputs (`next(call.replace(body="…"), ctx)`), the result (return something else), raise a CallError,
+or answer without calling `next`. For a stream the result is the iterator: wrap it to act at its items or its end.
 """
 
 

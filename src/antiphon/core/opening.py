@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from antiphon.core.context import Context
 from antiphon.core.errors import SetupError
@@ -33,8 +33,13 @@ class Planner:
         self, services: Sequence[Service[Any]], catalogue: Sequence[Provider[Any]], given: Iterable[type]
     ) -> None:
         self._own = services
-        self._all = [*services, *(provider for provider in catalogue if isinstance(provider, Service))]
-        self._standard = [provider for provider in catalogue if isinstance(provider, Scoped)]
+        self._all: list[Service[Any]] = list(services)
+        self._standard: list[Scoped[Any]] = []
+        for provider in catalogue:
+            if isinstance(provider, Service):
+                self._all.append(cast("Service[Any]", provider))
+            elif isinstance(provider, Scoped):
+                self._standard.append(cast("Scoped[Any]", provider))
         self._given = frozenset(given)
         self._scoped: dict[type, Scoped[Any]] = {}
         self._steps: list[Step] = []

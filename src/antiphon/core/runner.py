@@ -97,10 +97,10 @@ class Runner:
             self.runtime.calls.enter(ctx)
             if self.allow is not None:
                 await self.allow.admit(ctx)
-            inputs = read(source)
+            inputs: Any = read(source)
             if inputs.__class__ is CoroutineType:
-                inputs = await inputs  # pyright: ignore[reportGeneralTypeIssues]  # the class says that it can be awaited
-            return await self._perform(ctx, inputs)  # pyright: ignore[reportArgumentType]  # it was awaited above
+                inputs = await inputs
+            return await self._perform(ctx, inputs)
         except BaseException as error:
             if ctx.has_steps:
                 await ctx.finish(error)
@@ -154,10 +154,10 @@ class Runner:
             self.runtime.calls.enter(ctx)
             if self.allow is not None:
                 await self.allow.admit(ctx)
-            inputs = read(source)
+            inputs: Any = read(source)
             if inputs.__class__ is CoroutineType:
-                inputs = await inputs  # pyright: ignore[reportGeneralTypeIssues]  # the class says that it can be awaited
-            iterator: AsyncIterator[Any] = await self._invoke(ctx, inputs)  # pyright: ignore[reportArgumentType]  # it was awaited above
+                inputs = await inputs
+            iterator: AsyncIterator[Any] = await self._invoke(ctx, inputs)
         except BaseException as error:
             if ctx.has_steps:
                 await ctx.finish(error)
@@ -237,7 +237,8 @@ class Runner:
     def _broken_promise(self, result: object) -> Defect:
         defect = Defect()
         defect.__cause__ = TypeError(
-            f"{self.action.where}: {self.action.name} gave a {type(result).__name__} where its signature promises {self.action.result}"
+            f"{self.action.where}: {self.action.name} gave a {type(result).__name__}, "
+            f"and its signature promises {self.action.result}"
         )
         return defect
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from antiphon.core.action import AnyAction
-from antiphon.core.calls import Calls
 from antiphon.core.caller import Caller
+from antiphon.core.calls import Calls
 from antiphon.core.clock import Clock, Ids
 from antiphon.core.connection import Connection
 from antiphon.core.context import Context
@@ -84,7 +84,8 @@ class Runtime:
         found = self.find(kind)
         if found is None:
             raise SetupError(
-                f"{asker} needs a {kind.__name__}, which nothing here gives. Add Module(__name__, needs=[{kind.__name__}])."
+                f"{asker} needs a {kind.__name__}, which nothing here gives. "
+                f"Add Module(__name__, needs=[{kind.__name__}])."
             )
         return found
 

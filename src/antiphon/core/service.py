@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from functools import cached_property
-from types import NoneType, UnionType
-from typing import Any, Generic, NamedTuple, TypeVar, Union, cast, get_args, get_origin
+from types import NoneType
+from typing import Any, Generic, NamedTuple, TypeVar, cast, get_args, get_origin
 
 from antiphon.core.errors import SetupError
+from antiphon.core.inputs.types import UNIONS
 from antiphon.core.signature import REQUIRED, read_signature, where
 
 T = TypeVar("T")
@@ -60,9 +61,9 @@ class Service(Provider[T]):
             )
         return cast("type[T]", get_args(returns)[0])
 
-    def open(self, *needs: object) -> AsyncIterator[T]:
+    def open(self, *needs: object) -> AsyncGenerator[T]:
         """Begin: the first item is the open service, the end of the iteration is its closing."""
-        return cast("AsyncIterator[T]", self.function(*needs))
+        return cast("AsyncGenerator[T]", self.function(*needs))
 
 
 class Scoped(Provider[T]):
@@ -93,7 +94,7 @@ def scoped(function: Callable[..., T]) -> Scoped[T]:
 
 
 def _need(name: str, annotation: Any) -> Need:
-    if get_origin(annotation) in (Union, UnionType):
+    if get_origin(annotation) in UNIONS:
         inner = [arg for arg in get_args(annotation) if arg is not NoneType]
         if len(inner) == 1 and len(get_args(annotation)) == 2:
             return Need(name, inner[0], optional=True)

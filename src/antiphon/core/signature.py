@@ -10,7 +10,7 @@ from antiphon.core.errors import SetupError
 
 
 class Parameter(NamedTuple):
-    """One parameter: its Python name, its resolved type (with `Annotated`), its default and whether it is keyword-only."""
+    """One parameter: Python name, resolved type (with `Annotated`), default, and whether it is keyword-only."""
 
     name: str
     type: Any
@@ -41,8 +41,8 @@ def read_signature(function: Callable[..., object]) -> Signature:
         hints = get_type_hints(function, include_extras=True)
     except NameError as error:
         raise SetupError(
-            f"{where(function)}: {function.__name__} uses the type {error.name!r}, which does not exist when the program "
-            f"runs. Import it outside `if TYPE_CHECKING:`, and define it at the top of a module rather than inside a function."
+            f"{where(function)}: {function.__name__} uses the type {error.name!r}, which does not exist when the "
+            f"program runs. Import it outside `if TYPE_CHECKING:`, and define it at the top of a module."
         ) from error
     except TypeError as error:
         raise SetupError(

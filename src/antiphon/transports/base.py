@@ -12,7 +12,7 @@ from antiphon.core.errors import CallError, Defect, Fault, TransportFault
 from antiphon.core.inputs.kinds import Struct
 
 
-class ErrorObject(Struct, frozen=True):
+class ErrorObject(Struct):
     """An error as a caller is told it, on every wire. `retry_after` is in whole seconds."""
 
     type: str
@@ -23,7 +23,7 @@ class ErrorObject(Struct, frozen=True):
     retry_after: int | UnsetType = UNSET
 
 
-class ErrorEnvelope(Struct, frozen=True):
+class ErrorEnvelope(Struct):
     """The object under its one name, so that an error is never taken for a result."""
 
     error: ErrorObject

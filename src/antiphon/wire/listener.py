@@ -76,7 +76,7 @@ class Listener:
             async with asyncio.timeout(seconds):
                 await self._server.shutdown(sockets=[])
         for connection in list(self._server.server_state.connections):
-            connection.transport.abort()  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]  # each has one
+            connection.transport.abort()
         if self._socket is not None:
             self._socket.close()
 
@@ -89,7 +89,8 @@ def _bind(host: str, port: int) -> socket.socket:
         listening.bind(address)
     except OSError as error:
         raise SetupError(
-            f"Cannot listen on {host} port {port}: {error.strerror}. Stop what listens there, or choose another port with PORT."
+            f"Cannot listen on {host} port {port}: {error.strerror}. "
+            f"Stop what listens there, or choose another port with PORT."
         ) from error
     listening.setblocking(False)
     return listening

@@ -78,7 +78,10 @@ class Request(ABC):
 
     @abstractmethod
     async def wait_until_left(self) -> None:
-        """Return when the client has gone. Only for a body that was read, or that nobody will read: it is dropped."""
+        """Return when the client has gone; cancelled when the answer is out before that.
+
+        Only for a body that was read already, or that nobody will read: what is left of it is dropped.
+        """
 
 
 def check_expectation(request: Request) -> None:

@@ -1,1 +1,1 @@
-"""Reads what a caller sends as what an action takes: one schema from the signature, strict for JSON, lax for strings."""
+"""Reads what a caller sends as what an action takes: one schema a signature, strict for JSON, lax for strings."""

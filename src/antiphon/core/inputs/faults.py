@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, get_args, get_origin
+from typing import Any, cast, get_args, get_origin
 
 import msgspec
 
@@ -38,20 +38,19 @@ def _inside(annotation: Any, value: object, name: str, *, strict: bool) -> Itera
     """The faults of the parts, when the whole has the right shape."""
     for option in alternatives(annotation):
         bare = plain(option)
-        if is_struct(bare) and isinstance(value, dict) and _tag_fits(bare, value):  # pyright: ignore[reportUnknownArgumentType]  # it came from a decoder
-            yield from _inside_struct(bare, value, name, strict=strict)  # pyright: ignore[reportUnknownArgumentType]  # as above
-            return
+        if isinstance(value, dict):
+            held = cast("dict[str, object]", value)
+            if is_struct(bare) and _tag_fits(bare, held):
+                yield from _inside_struct(bare, held, name, strict=strict)
+                return
+            if get_origin(bare) is dict:
+                for item in held.values():
+                    # The key is the caller's own text, so it is not repeated.
+                    yield from _walk(get_args(bare)[1], item, f"{name}.*", strict=strict)
+                return
         if get_origin(bare) in (list, set, frozenset) and isinstance(value, list):
-            for index, item in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # as above
+            for index, item in enumerate(cast("list[object]", value)):
                 yield from _walk(get_args(bare)[0], item, f"{name}.{index}", strict=strict)
-            return
-        if get_origin(bare) is dict and isinstance(value, dict):
-            for key, item in value.items():  # pyright: ignore[reportUnknownVariableType]  # as above
-                # The key is the caller's own text, so it is not repeated.
-                yield from (
-                    Fault(f"{name}.*", f.message)
-                    for f in _walk(get_args(bare)[1], item, f"{name}.{key}", strict=strict)
-                )
             return
         if bare is Email and isinstance(value, str):
             yield Fault(name, "is not an email address")

@@ -39,7 +39,7 @@ class MalformedJson(Exception):
 
 
 class Given(NamedTuple):
-    """What one source holds, by wire name: decoded values, or lists of strings. Secrets are only read where it says so."""
+    """What one source holds, by wire name: decoded values, or lists of strings; and whether secrets are read."""
 
     values: Mapping[str, Any]
     strings: bool = False

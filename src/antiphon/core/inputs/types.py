@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeAliasType, Union, get_args, get_origin
+from typing import Annotated, Any, TypeAliasType, get_args, get_origin
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UnsetType
 
 from antiphon.core.inputs.kinds import Email, Upload
 from antiphon.core.secrets import Secret
 
 TEXT_TYPES = (str, Email)
+UNIONS = (UnionType, get_origin(Annotated[int, ""] | None))
+"""What `get_origin` says of a union: of plain classes, and of whatever else (one and the same from Python 3.14 on)."""
 
 
 def plain(annotation: Any) -> Any:
@@ -45,7 +47,7 @@ def metas(annotation: Any) -> tuple[msgspec.Meta, ...]:
 def alternatives(annotation: Any) -> tuple[Any, ...]:
     """The members of a union, or the type itself."""
     bare = plain(annotation)
-    if get_origin(bare) in (Union, UnionType):
+    if get_origin(bare) in UNIONS:
         return get_args(bare)
     return (annotation,)
 
@@ -53,12 +55,12 @@ def alternatives(annotation: Any) -> tuple[Any, ...]:
 def without(annotation: Any, *left_out: Any) -> Any:
     """The type without these members of its union; notes around the union stay."""
     bare = plain(annotation)
-    if get_origin(bare) not in (Union, UnionType):
+    if get_origin(bare) not in UNIONS:
         return annotation
     kept = tuple(arg for arg in get_args(bare) if arg not in left_out)
     if len(kept) == len(get_args(bare)):
         return annotation
-    union = Union[kept]  # noqa: UP007  # the members are only known now
+    union = _union(kept)
     for meta in reversed(metas(annotation)):
         union = Annotated[union, meta]
     return union
@@ -70,9 +72,16 @@ def compiled(annotation: Any) -> Any:
     bare = plain(annotation)
     if bare is datetime:
         return Annotated[annotation, msgspec.Meta(tz=True)]
-    if get_origin(bare) in (Union, UnionType) and datetime in map(plain, get_args(bare)):
-        return Union[tuple(compiled(arg) for arg in get_args(bare))]  # noqa: UP007  # the members are only known now
+    if get_origin(bare) in UNIONS and datetime in map(plain, get_args(bare)):
+        return _union(tuple(compiled(arg) for arg in get_args(bare)))
     return annotation
+
+
+def _union(members: tuple[Any, ...]) -> Any:
+    joined = members[0]
+    for member in members[1:]:
+        joined = joined | member
+    return joined
 
 
 def takes_none(annotation: Any) -> bool:
@@ -124,7 +133,7 @@ def convert_kind(annotation: Any, value: object) -> Any:
         return Email.read(value)
     if kind is Secret:
         inner = get_args(annotation)[0] if get_args(annotation) else str
-        revealed = value.reveal() if isinstance(value, Secret) else value  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]  # it is checked by the next line
+        revealed = value.reveal() if isinstance(value, Secret) else value  # pyright: ignore[reportUnknownVariableType]  # it is checked by the next line
         try:
             return Secret(msgspec.convert(revealed, inner, dec_hook=convert_kind))
         except msgspec.ValidationError as error:
@@ -145,7 +154,12 @@ def encode_kind(value: object) -> Any:
     raise TypeError(f"{type(value).__name__} has no form in JSON. Return a Struct, or a type that JSON knows.")
 
 
-ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT", "__slots__": ()})()
-"""Stands for an input that nobody gave, while inputs are being read."""
+class _Absent:
+    __slots__ = ()
 
-__all__ = ["ABSENT", "UNSET"]
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT: Any = _Absent()
+"""Stands for an input that nobody gave, while inputs are being read."""

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from antiphon import Module
+from antiphon import Module, Passwords, Sessions
 
-module = Module(__name__)
+module = Module(__name__, needs=[Passwords, Sessions])

@@ -36,7 +36,7 @@ type Password = Secret[Annotated[str, Meta(min_length=8, max_length=256)]]
 type GivenPassword = Secret[Annotated[str, Meta(min_length=1, max_length=256)]]
 
 
-class SessionTimes(Struct, frozen=True):
+class SessionTimes(Struct):
     """When a session began, when it ends if nothing is called, and when it ends in any case."""
 
     created_at: datetime
@@ -44,7 +44,7 @@ class SessionTimes(Struct, frozen=True):
     expires_at: datetime
 
 
-class SignedIn(Struct, frozen=True):
+class SignedIn(Struct):
     """Who signed in, and how long that lasts."""
 
     user: PublicUser
@@ -69,6 +69,7 @@ async def edit_user(
     email: Email | UnsetType = UNSET,
     password: Password | UnsetType = UNSET,
     current_password: GivenPassword | UnsetType = UNSET,
+    *,
     keep_others: bool = False,
 ) -> PublicUser:
     """Change one's own name, email or password; the latter two need the current password.
@@ -111,7 +112,7 @@ async def create_session(ctx: Context, email: str, password: GivenPassword) -> S
     account = await users.find_by_email(email)
     await users.done()
     # An account that cannot sign in costs one hash like any other, so that the time tells nothing.
-    fits = await passwords.verify(account.password_hash if account is not None and account.password_hash else None, password)
+    fits = await passwords.verify((account.password_hash or None) if account is not None else None, password)
     if account is None or not account.may_sign_in or not fits:
         raise NotSignedIn("Email or password is wrong.")
     if passwords.needs_rehash(account.password_hash):

@@ -9,10 +9,12 @@ from msgspec import Meta
 from antiphon import Context, NotFound, Sessions, Struct, action, admin, allow, raises
 from antiphon.modules.accounts.users import Users
 
-type RoleName = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,63}$", description="a role: lower-case letters, digits and dashes")]
+type RoleName = Annotated[
+    str, Meta(pattern="^[a-z][a-z0-9-]{0,63}$", description="a role: lower-case letters, digits and dashes")
+]
 
 
-class UserRoles(Struct, frozen=True):
+class UserRoles(Struct):
     """The roles a user holds, in alphabetical order."""
 
     user_id: str

@@ -12,7 +12,7 @@ from antiphon import Caller, Context, Id, NotFound, Struct, Work, scoped
 from antiphon.modules.accounts.tables import user_roles, users
 
 
-class PublicUser(Struct, frozen=True):
+class PublicUser(Struct):
     """A user, as everybody signed in may see one. `email` is there only for oneself."""
 
     id: str
@@ -22,7 +22,7 @@ class PublicUser(Struct, frozen=True):
     email: str | UnsetType = UNSET
 
 
-class Account(Struct, frozen=True):
+class Account(Struct):
     """A user as the accounts themselves see one. It never leaves them."""
 
     id: str
@@ -54,7 +54,9 @@ class Users:
     async def add(self, user_id: str, name: str, email: str, password_hash: str) -> Account:
         """Keep a new account. Raises Taken, naming the input, when its name or email is another's."""
         account = Account(user_id, name, email.lower(), password_hash, None, self._now, self._now)
-        await self._work.execute(insert(users).values(**{key: getattr(account, key) for key in account.__struct_fields__}))
+        await self._work.execute(
+            insert(users).values(**{key: getattr(account, key) for key in account.__struct_fields__})
+        )
         return account
 
     async def find(self, user_id: str) -> Account | None:

@@ -11,7 +11,7 @@ from antiphon import Context, Id, NotFound, Struct, Work, scoped
 from antiphon.modules.files.tables import files
 
 
-class File(Struct, frozen=True):
+class File(Struct):
     """What is known of a file. `sha256` is the hex digest of its bytes."""
 
     id: str

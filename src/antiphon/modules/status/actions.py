@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from antiphon import Context, Health, Http, NotFound, Struct, Unavailable, action, allow, anyone, get
 
 
-class Status(Struct, frozen=True):
+class Status(Struct):
     """The state of the application and of its parts. `pid` and `memory_bytes` are for admins."""
 
     name: str

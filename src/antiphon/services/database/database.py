@@ -20,12 +20,12 @@ import sqlalchemy.exc
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from antiphon.core.errors import SetupError, Unavailable
+from antiphon.core.errors import SetupError
 from antiphon.core.health import Health
 from antiphon.core.log import Logger
-from antiphon.services.database.codes import NO_CONNECTION, REFUSED, code_of, is_away
+from antiphon.services.database.codes import NO_CONNECTION, code_of, is_away
 from antiphon.services.database.driver import Engines, Limits, Terms, driver_of
-from antiphon.services.database.errors import DatabaseAway, SilentServer, When, told
+from antiphon.services.database.errors import DatabaseAway, SilentServer, When, at_start, told
 from antiphon.services.database.schema import Schema
 from antiphon.services.database.transaction import Transaction
 from antiphon.services.database.work import Work
@@ -71,15 +71,10 @@ class Database:
             await self._try()
         except SetupError:
             raise
-        except Exception as error:
-            code = code_of(error)
-            if code.startswith(REFUSED):
-                raise SetupError(
-                    f"The database at {self.shown} does not let us in (SQLSTATE {code}). "
-                    f"Look at the user, the password and the name in DATABASE_URL."
-                ) from error
-            if not code and not isinstance(error, Unavailable | SilentServer):
-                raise
+        except Exception as error:  # noqa: BLE001  # what does not mean that it is away is raised
+            problem = SilentServer() if isinstance(error, SilentServer) else at_start(error, self.shown)
+            if not isinstance(problem, DatabaseAway | SilentServer):
+                raise problem from (None if problem is error else error)
             self._lose(error)
 
     async def close(self) -> None:

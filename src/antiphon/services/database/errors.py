@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 import sqlalchemy.exc
 
-from antiphon.core.errors import CallError, Conflict, Defect, Forbidden, InvalidInput, TimedOut, Unavailable
+from antiphon.core.errors import CallError, Conflict, Defect, Forbidden, InvalidInput, SetupError, TimedOut, Unavailable
 from antiphon.services.database.codes import REFUSED, code_of, is_away, unique_name
 from antiphon.services.database.schema import Schema
 
@@ -84,6 +84,17 @@ def told(error: BaseException, schema: Schema, when: When) -> BaseException:
     if code.startswith(("22", "23")):
         return _because(_refused(code), Refusal(" ".join((code, unique_name(error))).strip()))
     return _because(_failed(code, error, when), error)
+
+
+def at_start(error: Exception, shown: str) -> Exception:
+    """The same before there is a call, at the start and in migrations: DatabaseAway, SetupError, or the error."""
+    code = code_of(error)
+    if code.startswith(REFUSED):
+        return SetupError(
+            f"The database at {shown} does not let us in (SQLSTATE {code}). "
+            f"Look at the user, the password and the name in DATABASE_URL."
+        )
+    return DatabaseAway() if code.startswith((*_FOR_NOW, "08", "57P")) else error
 
 
 def _refused(code: str) -> CallError:

@@ -33,6 +33,7 @@ from antiphon.core.errors import SetupError
 from antiphon.core.log import Logger
 from antiphon.services.database.codes import code_of, is_away
 from antiphon.services.database.driver import Limits, Terms, driver_of
+from antiphon.services.database.errors import at_start
 from antiphon.services.database.history import History
 from antiphon.services.database.postgres import open_postgres_for_migrating
 from antiphon.services.database.schema import Schema
@@ -61,29 +62,30 @@ class Migrations:
         self._sqlite = terms.address.engine == "sqlite"
 
     async def run(self) -> tuple[str, ...]:
-        """Run what is pending; gives the names of what ran here. Raises SetupError, or what the driver raises."""
+        """Run what is pending; gives the names of what ran here. Raises SetupError, or DatabaseAway."""
         history = self._history()
         ran: list[str] = []
-        if not history.pending(await self.current()):
-            return ()
-        try:
-            while (name := await self._step(history)) is not None:
-                self._log.info("database.migrated", revision=name, database=self._terms.address.shown)
-                ran.append(name)
-        except sqlalchemy.exc.DBAPIError as error:
-            if code_of(error) != "55P03":
-                raise
-            await self._require(
-                history,
-                f"Another process has held the lock for migrations of {self._terms.address.shown} for "
-                f"{self._wait:g} s, and {{pending}} still has to run. See what it is doing, and start again.",
-            )
+        async with self._connected() as connection:
+            if not history.pending(await _current(connection)):
+                return ()
+            try:
+                while (name := await self._step(connection, history)) is not None:
+                    self._log.info("database.migrated", revision=name, database=self._terms.address.shown)
+                    ran.append(name)
+            except sqlalchemy.exc.DBAPIError as error:
+                if code_of(error) != "55P03":
+                    raise
+                _require(
+                    history.pending(await _current(connection)),
+                    f"Another process has held the lock for migrations of {self._terms.address.shown} for "
+                    f"{self._wait:g} s, and {{pending}} still has to run. See what it is doing, and start again.",
+                )
         return tuple(ran)
 
     async def require(self) -> None:
-        """Raise SetupError unless the database has the schema that this program knows."""
-        await self._require(
-            self._history(),
+        """Raise SetupError unless the database has the schema that this program knows; DatabaseAway if it is away."""
+        _require(
+            self._history().pending(await self.current()),
             f"The database {self._terms.address.shown} is behind this program: {{pending}} has to run. "
             f"Run the command `migrate`, or set database.migrate to true.",
         )
@@ -114,25 +116,19 @@ class Migrations:
             )
         return history
 
-    async def _require(self, history: History, message: str) -> None:
-        pending = history.pending(await self.current())
-        if pending:
-            raise SetupError(message.format(pending=", ".join(pending)))
-
-    async def _step(self, history: History) -> str | None:
+    async def _step(self, connection: AsyncConnection, history: History) -> str | None:
         """Run the next migration, if there is one, and give its name."""
-        async with self._connected() as connection:
-            driver_of(connection).begin(write=True, limits=Limits(UNBOUNDED, UNBOUNDED))
-            async with connection.begin(), _one_at_a_time():
-                if not self._sqlite:
-                    await connection.execute(text(f"SET LOCAL lock_timeout = {int(self._wait * 1000)}"))
-                    await connection.execute(text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
-                    await connection.execute(text("SET LOCAL lock_timeout = 0"))
-                pending = history.pending(await connection.run_sync(lambda sync: _revision(_context(sync))))
-                if not pending:
-                    return None
-                await self._upgrade(connection, history, pending[0])
-                return pending[0]
+        driver_of(connection).begin(write=True, limits=Limits(UNBOUNDED, UNBOUNDED))
+        async with connection.begin(), _one_at_a_time():
+            if not self._sqlite:
+                await connection.execute(text(f"SET LOCAL lock_timeout = {int(self._wait * 1000)}"))
+                await connection.execute(text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
+                await connection.execute(text("SET LOCAL lock_timeout = 0"))
+            pending = history.pending(await connection.run_sync(lambda sync: _revision(_context(sync))))
+            if not pending:
+                return None
+            await self._upgrade(connection, history, pending[0])
+            return pending[0]
 
     async def _upgrade(self, connection: AsyncConnection, history: History, name: str) -> None:
         try:
@@ -159,12 +155,30 @@ class Migrations:
         try:
             async with engine.connect() as connection:
                 yield connection
+        except SetupError:
+            raise
+        except Exception as error:
+            problem = at_start(error, terms.address.shown)
+            if problem is error:
+                raise
+            raise problem from error
         finally:
             await engine.dispose()
 
 
 def _context(connection: Connection) -> MigrationContext:
     return MigrationContext.configure(connection, opts={"compare_type": True})
+
+
+async def _current(connection: AsyncConnection) -> str | None:
+    driver_of(connection).begin(write=False, limits=Limits(UNBOUNDED, UNBOUNDED))
+    async with connection.begin():
+        return await connection.run_sync(lambda sync: _revision(_context(sync)))
+
+
+def _require(pending: tuple[str, ...], message: str) -> None:
+    if pending:
+        raise SetupError(message.format(pending=", ".join(pending)))
 
 
 def _revision(context: MigrationContext) -> str | None:

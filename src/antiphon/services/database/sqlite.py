@@ -31,6 +31,8 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 from antiphon.services.database.driver import Engines, Limits, Terms
 from antiphon.services.database.sqlite_lock import WriterLock, named_error
 
+WRITING = "BEGIN IMMEDIATE"
+
 LOOK_EVERY = 20_000
 """Steps of SQLite's machine between two looks at the clock: some tenths of a millisecond."""
 
@@ -60,7 +62,7 @@ class SqliteConnection(aiosqlite.Connection):
 
     def begin(self, *, write: bool, limits: Limits) -> None:
         """Say how the next transaction opens."""
-        self._opening = "BEGIN IMMEDIATE" if write else "BEGIN"
+        self._opening = WRITING if write else "BEGIN"
 
     def allow(self, limits: Limits) -> None:
         """Give the next statement this long."""
@@ -135,7 +137,7 @@ class SqliteConnection(aiosqlite.Connection):
         return self._file
 
     def _open(self, opening: str) -> None:
-        if self._lock is not None:
+        if self._lock is not None and opening == WRITING:
             self._lock.wait_for(self._wait, self.over)
         try:
             self._conn.execute(opening)

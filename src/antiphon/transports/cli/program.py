@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import click
+import msgspec
 import uvloop
 
 from antiphon.core.action import AnyAction
@@ -85,12 +87,9 @@ def _own_commands(app: App) -> list[click.Command]:
 
     @click.command("actions", help="List every action: who may call it, and how it is reached.")
     @click.option("--output", type=click.Choice(["json", "table"]))
-    @click.pass_context
-    def actions_command(ctx: click.Context, output: Form | None) -> None:
-        group = ctx.find_object(Program) or ctx.parent and ctx.parent.command
-        assert isinstance(group, Program)
-        rows = [_row(action) for action in group.actions.values()]
-        click.echo(as_table(rows) if (output or default_form()) == "table" else _json(rows))
+    def actions_command(output: Form | None) -> None:
+        rows = [_row(action) for action in app.gathered().actions]
+        click.echo(as_table(rows) if (output or default_form()) == "table" else msgspec.json.encode(rows).decode())
 
     @click.command("migrate", help="Bring the database's schema up to date, or write the next migration.")
     @click.option("--make", metavar="MESSAGE", help="Write a migration for what the tables say and the database lacks.")
@@ -109,7 +108,7 @@ def _own_commands(app: App) -> list[click.Command]:
 def greeting(app: App, runtime: Runtime) -> list[str]:
     """Where the application is, as far as its transports say so."""
     lines = [f"{app.name} {app.version} ({runtime.info.environment})"]
-    for part in (*app.transports, *dict.fromkeys(runtime.services.values())):
+    for part in {id(part): part for part in (*app.transports, *runtime.services.values())}.values():
         say = getattr(part, "greeting", None)
         if callable(say):
             lines += [f"  {line}" for line in say()]  # pyright: ignore[reportUnknownVariableType, reportGeneralTypeIssues]  # a part that greets gives lines
@@ -122,12 +121,6 @@ def _row(action: AnyAction) -> dict[str, str]:
         "reached": ", ".join(filter(None, (trait.summary for trait in action.traits))),
         "does": action.description.partition("\n")[0],
     }
-
-
-def _json(value: object) -> str:
-    import msgspec
-
-    return msgspec.json.encode(value).decode()
 
 
 def main() -> None:
@@ -147,6 +140,4 @@ def main() -> None:
 
 
 def _now() -> Any:
-    from datetime import UTC, datetime
-
     return datetime.now(UTC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -46,7 +47,12 @@ class Cookies:
         for fact in reversed(ctx.facts or ()):
             if isinstance(fact, SessionStarted):
                 text = write_cookie(
-                    self.name, fact.token, max_age=fact.life_seconds, secure=self.secure, httponly=True, samesite="Lax"
+                    self.name,
+                    fact.token,
+                    max_age=timedelta(seconds=fact.life_seconds),
+                    secure=self.secure,
+                    httponly=True,
+                    samesite="Lax",
                 )
                 return [(b"set-cookie", text.encode())]
             if isinstance(fact, SessionEnded):
@@ -54,13 +60,18 @@ class Cookies:
         return []
 
 
+def _ok(result: object) -> int:
+    return 200
+
+
 class Answers:
     """How one route answers."""
 
-    __slots__ = ("_base", "_coding", "_cookies", "_etag", "_head", "_location", "_status")
+    __slots__ = ("_base", "_coding", "_cookies", "_etag", "_fixed", "_head", "_location", "_status_of")
 
     def __init__(self, route: Route, tag: ETag | None, policy: Headers, cookies: Cookies, coding: Encoder) -> None:
-        self._status = route.status
+        self._fixed = route.status if isinstance(route.status, int) else 0
+        self._status_of = route.status if callable(route.status) else _ok
         self._location = PathTemplate(route.prefix + route.location) if route.location else None
         self._etag = tag
         self._cookies = cookies
@@ -72,14 +83,14 @@ class Answers:
         """The answer for a result."""
         if result.__class__ is Download:
             return self._file(request, ctx, result, request_id)
-        status = self._status if self._status.__class__ is int else self._status(result)  # pyright: ignore[reportCallIssue]  # it is the other one
+        status = self._fixed or self._status_of(result)
         extra = self._extra(ctx, result)
         if result is None:
-            return Response(204 if status == 200 else status, [request_id, *self._base, VARY, *extra])  # pyright: ignore[reportArgumentType]  # an int by now
+            return Response(204 if status == 200 else status, [request_id, *self._base, VARY, *extra])
         body = result if result.__class__ is bytes else encode_json(result)
         if len(body) < SMALLEST_BYTES and self._etag is None:
-            return Response(status, [request_id, *self._head, *extra], body)  # pyright: ignore[reportArgumentType]  # an int by now
-        return self._large(request, status, body, result, [request_id, JSON, *self._base, VARY_CODING, *extra])  # pyright: ignore[reportArgumentType]  # an int by now
+            return Response(status, [request_id, *self._head, *extra], body)
+        return self._large(request, status, body, result, [request_id, JSON, *self._base, VARY_CODING, *extra])
 
     def _large(self, request: Request, status: int, body: bytes, result: Any, headers: Headers) -> Answer:
         """An answer with an entity tag, or one worth compressing."""

@@ -49,7 +49,7 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 
 
-class Problem(Struct, frozen=True, omit_defaults=True):
+class Problem(Struct, omit_defaults=True):
     """An error as problem details (RFC 9457)."""
 
     type: str

@@ -19,7 +19,7 @@ class Peers:
         self._trusting = bool(settings.trusted_proxies)
 
     def check_head(self, request: Request) -> None:
-        """Refuse a head that is over its bounds (414, 431), or whose host is missing, unclear (400) or not ours (421)."""
+        """Refuse a head over its bounds (414, 431), and a host that is missing, unclear (400) or not ours (421)."""
         settings = self._settings
         if len(request.path) + len(request.query) >= settings.url_bytes:
             raise url_too_long(settings.url_bytes)

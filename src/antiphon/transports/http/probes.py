@@ -17,6 +17,7 @@ from antiphon.wire.response import Answer, Headers, Response
 if TYPE_CHECKING:
     from antiphon.transports.http.server import Server
 
+
 class Probe:
     """A page for machines: small, without a session, in no log and under no limit."""
 

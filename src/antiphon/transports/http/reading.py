@@ -28,7 +28,17 @@ _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
 class InputReader:
     """How one route reads the inputs of its action."""
 
-    __slots__ = ("_file_names", "_folder", "_form_limits", "_limit_bytes", "_places", "_plain", "_settings", "_taken", "schema")
+    __slots__ = (
+        "_file_names",
+        "_folder",
+        "_form_limits",
+        "_limit_bytes",
+        "_places",
+        "_plain",
+        "_settings",
+        "_taken",
+        "schema",
+    )
 
     def __init__(self, schema: Schema, places: tuple[str, ...], settings: HttpSettings, folder: Path) -> None:
         self.schema = schema
@@ -116,7 +126,9 @@ class InputReader:
         request = exchange.request
         media = parse_media_type(kind)
         if media is not None and media.essence == "multipart/form-data":
-            form = await read_multipart(kind, request.chunks(self._settings.upload_bytes), self._folder, self._form_limits)
+            form = await read_multipart(
+                kind, request.chunks(self._settings.upload_bytes), self._folder, self._form_limits
+            )
             exchange.form = form
             return Given(self._form_values(form), strings=True)
         body = await request.body(self._settings.body_bytes)

@@ -73,7 +73,8 @@ class Router(Generic[E]):
             resource, names = self._add_template(prefix + path)
         if method in resource.endpoints:
             raise SetupError(
-                f"Two routes answer {method} {resource.path}: {resource.endpoints[method]} and {endpoint}. Change one of the paths."
+                f"Two routes answer {method} {resource.path}: {resource.endpoints[method]} and {endpoint}. "
+                f"Change one of the paths."
             )
         resource.endpoints[method] = endpoint
         resource.names[method] = names
@@ -106,7 +107,7 @@ class Router(Generic[E]):
         return resource
 
     def resource(self, path: bytes) -> tuple[Resource[E], list[str] | dict[str, str]]:
-        """What answers at a path, and the texts of its places. Raises a 404 that names the path with or without a slash."""
+        """What answers at a path, and the texts of its places. Raises a 404 that names a near path."""
         resource = self.fixed.get(path)
         if resource is not None:
             return resource, []

@@ -19,7 +19,7 @@ type Status = int | Callable[[Any], int]
 
 @dataclass(frozen=True, slots=True)
 class Route(Trait):
-    """One way to an action. A path is a text with places (`/user/{user_id}`) or a regular expression with named groups."""
+    """One way to an action. A path has places (`/user/{user_id}`), or is a regular expression with named groups."""
 
     method: str
     path: str | re.Pattern[str]
@@ -58,7 +58,10 @@ class Route(Trait):
         fields = {field.name: field for field in action.schema.fields}
         for name in self.names:
             if name not in fields:
-                yield f"{action.where}: the path of {action.name} names {{{name}}}, which is no input of it. Add the parameter, or mend the path."
+                yield (
+                    f"{action.where}: the path of {action.name} names {{{name}}}, which is no input of it. "
+                    f"Add the parameter, or mend the path."
+                )
             elif fields[name].secret:
                 yield f"{action.where}: {name} of {action.name} is a secret and must not stand in a path."
         if self.safe and any(field.file for field in fields.values()):

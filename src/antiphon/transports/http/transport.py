@@ -1,4 +1,4 @@
-"""The HTTP transport: compiles the routes of an application, and serves them over any server that speaks through wire."""
+"""The HTTP transport: compiles the routes of an application and serves them over wire."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""The OpenAPI document of an application, made from its actions."""
