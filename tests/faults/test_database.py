@@ -1,4 +1,4 @@
-"""The database goes away and comes back: calls are told in time, nothing is lost, and nobody has to restart anything."""
+"""The database goes away and comes back: calls are told in time, nothing is lost, and nobody restarts anything."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def test_a_restart_between_two_calls_is_not_noticed(server: PostgresServer
         assert await numbers(database) == [*range(16)]
 
 
-async def test_a_connection_that_the_server_closes_under_the_first_statement_is_replaced(
+async def test_a_connection_that_is_closed_under_the_first_statement_is_replaced(
     server: PostgresServer,
 ) -> None:
     """Nothing was done yet, so the statement runs again on another connection, unseen."""
@@ -171,8 +171,8 @@ async def test_a_silent_server_is_given_up_within_the_time_of_a_statement(server
 
 async def test_many_calls_on_a_silent_server_are_all_told_in_time(server: PostgresServer) -> None:
     """They do not queue up behind each other's limits."""
-    settings = {"statement_time": BRIEF, "connect_time": BRIEF, "wait": BRIEF}
-    async with opened(await server.create_database(), pool=2, overflow=1, **settings) as database:
+    url = await server.create_database()
+    async with opened(url, pool=2, overflow=1, statement_time=BRIEF, connect_time=BRIEF, wait=BRIEF) as database:
         await asyncio.gather(*(write(database, n) for n in range(3)))
         server.pause()
         began = monotonic()
@@ -207,9 +207,8 @@ async def test_it_starts_without_a_database_and_migrates_when_there_is_one(serve
 async def test_a_schema_that_does_not_fit_is_no_reason_to_serve_later(server: PostgresServer, tmp_path: Path) -> None:
     """When the database appears and cannot be migrated, calls stay unavailable and the log says why."""
     url = await server.create_database()
-    (tmp_path / "m0001_broken.py").write_text(
-        "revision = 'm0001_broken'\ndown_revision = None\ndef upgrade():\n    1 / 0\n"
-    )
+    broken = "revision = 'm0001_broken'\ndown_revision = None\ndef upgrade():\n    1 / 0\n"
+    (tmp_path / "m0001_broken.py").write_text(broken, encoding="utf-8")
     lines = Lines()
     await server.kill()
     async with opened(url, log=lines, schema=Schema(MetaData(), tmp_path)) as database:
@@ -244,7 +243,7 @@ async def test_the_health_tells_up_down_and_up_again(server: PostgresServer) -> 
 
 async def test_the_health_is_degraded_when_every_connection_is_in_use(database_url: str) -> None:
     """The database is there; it is we who are out of connections."""
-    async with opened(database_url, pool=1, overflow=0, wait=timedelta(milliseconds=200)) as database:
+    async with opened(database_url, pool=1, overflow=0) as database:
         async with database.transaction() as work:
             await work.execute(select(counters))
             await wait_until(lambda: is_health(database, Health.DEGRADED), "it was never degraded", within=10)

@@ -12,7 +12,6 @@ from sqlalchemy import MetaData, text
 from antiphon.services.database import Schema
 from tests.services.database_stage import Lines, opened
 
-
 READING = {
     "sqlite": "SELECT value FROM numbers WHERE id = 1",
     "postgr": "SELECT value FROM numbers WHERE id = 1 FOR UPDATE",

@@ -1,3 +1,1 @@
-"""What the tests of an application import: clients, a clock, real engines, and ways to wait."""
-
-from __future__ import annotations
+"""What an application's tests import: the running application, clients, a clock of one's own, and real engines."""

@@ -122,10 +122,9 @@ class Database:
         if not self._away and monotonic() - self.seen_at < FRESH_SECONDS:
             return Health.UP
         try:
-            async with asyncio.timeout(FRESH_SECONDS * 0.9), self.transaction() as work:
-                await work.execute(text("SELECT 1"))
-        except TimeoutError:
-            return Health.DOWN
+            work = Work(self, write=False, time_left=lambda: FRESH_SECONDS * 0.9)
+            await work.execute(text("SELECT 1"))
+            await work.commit()
         except Exception as error:  # noqa: BLE001  # whatever is wrong, the answer is a state
             return Health.DEGRADED if code_of(error.__cause__) == NO_CONNECTION else Health.DOWN
         return Health.UP
@@ -139,7 +138,7 @@ class Database:
             async with patience:
                 return await engine.connect()
         except TimeoutError as error:
-            if patience.expired():
+            if patience.expired() and not self._engines.connecting:
                 raise sqlalchemy.exc.TimeoutError("no connection was free in time") from error
             raise
 
@@ -173,14 +172,22 @@ class Database:
             self._attempt = None
 
     async def _reach(self) -> None:
-        """Wait for the running try, or begin one. Raises DatabaseAway when it fails or takes too long."""
-        if self._attempt is None:
-            if monotonic() < self._not_before:
-                raise DatabaseAway
-            self._attempt = asyncio.create_task(self._try_again(), name="database: try again")
-        await asyncio.wait((self._attempt,), timeout=self._terms.connect)
+        """Wait for a try that begins now. Raises DatabaseAway when it fails or takes longer than opening a connection may.
+
+        One that is running already may have begun while the database was still away, so its failure is not the answer.
+        """
+        give_up_at = monotonic() + self._terms.connect
+        for attempt in (self._attempt, None):
+            if self._away and (running := attempt or self._begin_try()) is not None:
+                await asyncio.wait((running,), timeout=max(0.0, give_up_at - monotonic()))
         if self._away:
             raise DatabaseAway
+
+    def _begin_try(self) -> asyncio.Task[None] | None:
+        """The running try, or a new one; None while a schema that does not fit keeps us from trying."""
+        if self._attempt is None and monotonic() >= self._not_before:
+            self._attempt = asyncio.create_task(self._try_again(), name="database: try again")
+        return self._attempt
 
     def _lose(self, error: BaseException) -> None:
         if not self._away or self._watch is None:
@@ -194,7 +201,5 @@ class Database:
         while self._away:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
-            if self._away and self._attempt is None and monotonic() >= self._not_before:
-                self._attempt = asyncio.create_task(self._try_again(), name="database: try again")
-            if self._attempt is not None:
-                await asyncio.wait((self._attempt,))
+            if self._away and (running := self._begin_try()) is not None:
+                await asyncio.wait((running,))

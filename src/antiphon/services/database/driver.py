@@ -31,11 +31,15 @@ class Driver(Protocol):
 
 @dataclass(slots=True)
 class Engines:
-    """Where connections for reading and writing come from: two pools on SQLite, the same one twice on PostgreSQL."""
+    """Where connections for reading and writing come from: two pools on SQLite, the same one twice on PostgreSQL.
+
+    `connecting` is how many connections are being opened now, where that may take long.
+    """
 
     reading: AsyncEngine
     writing: AsyncEngine
     suspected_at: float = 0.0
+    connecting: int = 0
 
     def suspect(self) -> None:
         """A server fell silent: connections made before now are replaced rather than waited for."""

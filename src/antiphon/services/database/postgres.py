@@ -94,18 +94,13 @@ class _Transaction:
 
 def open_postgres(terms: Terms) -> Engines:
     """The pool for a PostgreSQL server. Nothing is connected yet."""
-    engine = create_async_engine(
-        "postgresql+asyncpg://",  # where the server is, and the password, is known to the creator alone
-        async_creator=_creator(terms, terms.statement),
-        poolclass=AsyncAdaptedQueuePool,
-        pool_size=terms.pool,
-        max_overflow=terms.overflow,
-        pool_timeout=terms.wait,
-        pool_recycle=terms.life.total_seconds(),
-        pool_use_lifo=True,
-        hide_parameters=True,
-    )
-    engines = Engines(engine, engine)
+
+    async def connect() -> PostgresConnection:
+        engines.connecting += 1
+        try:
+            return await _connect(terms, terms.statement)
+        finally:
+            engines.connecting -= 1
 
     def replace_dead(adapted: Any, _record: object, _proxy: object) -> None:
         connection: PostgresConnection = adapted.driver_connection
@@ -114,31 +109,42 @@ def open_postgres(terms: Terms) -> Engines:
         if connection.is_closed():
             raise DisconnectionError("this connection was closed while it lay in the pool")
 
+    engine = create_async_engine(
+        "postgresql+asyncpg://",  # where the server is, and the password, is known to `connect` alone
+        async_creator=connect,
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=terms.pool,
+        max_overflow=terms.overflow,
+        pool_timeout=terms.wait,
+        pool_recycle=terms.life.total_seconds(),
+        pool_use_lifo=True,
+        hide_parameters=True,
+    )
     event.listen(engine.sync_engine, "checkout", replace_dead)
+    engines = Engines(engine, engine)
     return engines
 
 
 def open_postgres_for_migrating(terms: Terms) -> AsyncEngine:
     """Connections for migrations: none is kept, and a statement may take as long as it needs."""
-    return create_async_engine(
-        "postgresql+asyncpg://", async_creator=_creator(terms, 0.0), poolclass=NullPool, hide_parameters=True
-    )
 
-
-def _creator(terms: Terms, statement_seconds: float) -> Any:
     async def connect() -> PostgresConnection:
-        async with asyncio.timeout(terms.connect):
-            connection: PostgresConnection = await _asyncpg.connect(
-                terms.address.dsn.reveal(),
-                timeout=terms.connect,
-                connection_class=PostgresConnection,
-                server_settings={
-                    "application_name": terms.application,
-                    "statement_timeout": str(int(statement_seconds * 1000)),
-                    "timezone": "UTC",
-                },
-            )
-        connection.ordinary = statement_seconds
-        return connection
+        return await _connect(terms, 0.0)
 
-    return connect
+    return create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool, hide_parameters=True)
+
+
+async def _connect(terms: Terms, statement_seconds: float) -> PostgresConnection:
+    async with asyncio.timeout(terms.connect):
+        connection: PostgresConnection = await _asyncpg.connect(
+            terms.address.dsn.reveal(),
+            timeout=terms.connect,
+            connection_class=PostgresConnection,
+            server_settings={
+                "application_name": terms.application,
+                "statement_timeout": str(int(statement_seconds * 1000)),
+                "timezone": "UTC",
+            },
+        )
+    connection.ordinary = statement_seconds
+    return connection

@@ -43,8 +43,8 @@ class Transaction:
                 if first is not None:
                     await self._connection.exec_driver_sql(first)
                 result = await job(self._connection)
-        except TimeoutError as error:
-            raise SilentServer("no answer within the driver's limit") from error
+        except TimeoutError:
+            raise SilentServer("no answer within the driver's limit") from None
         self.used = True
         return result
 
@@ -54,8 +54,8 @@ class Transaction:
         try:
             async with asyncio.timeout(limits.driver):
                 await self._connection.commit()
-        except TimeoutError as error:
-            raise SilentServer("no answer to COMMIT within the driver's limit") from error
+        except TimeoutError:
+            raise SilentServer("no answer to COMMIT within the driver's limit") from None
         await self._connection.close()
 
     async def undo(self) -> None:

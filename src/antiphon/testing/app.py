@@ -1,0 +1,180 @@
+"""An application running for a test: called directly, over HTTP on a real socket, or from the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from click.testing import CliRunner
+
+from antiphon.application import App
+from antiphon.core.action import Action, Stream
+from antiphon.core.caller import SYSTEM, Caller
+from antiphon.core.connection import Connection
+from antiphon.core.runtime import Runtime
+from antiphon.testing.raw import RawAnswer, RawHttp
+from antiphon.transports.http.transport import Http
+
+HOST = "127.0.0.1"
+BASE = {"ANTIPHON_ENV": "test", "HTTP_PORT": "0", "SESSION_COOKIE_SECURE": "false", "LOG_LEVEL": "warning"}
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a command left: its exit code, standard output and standard error."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def result(self) -> Any:
+        """Standard output, read as JSON."""
+        return json.loads(self.out)
+
+
+class TestApp:
+    """A started application. Every connection and cookie of a client belongs to the client, not to this."""
+
+    __test__ = False  # pytest collects classes by this name
+
+    def __init__(self, app: App, runtime: Runtime, environ: Mapping[str, str]) -> None:
+        self.app = app
+        self.runtime = runtime
+        self.environ = environ
+
+    @classmethod
+    @asynccontextmanager
+    async def start(
+        cls, app: App, folder: Path, environ: Mapping[str, str] | None = None, *, listen: bool = True
+    ) -> AsyncGenerator[Self]:
+        """Run the application on this folder and these settings, listening on a free port, for as long as the block."""
+        app.folder = folder
+        settings = {**BASE, **(environ or {})}
+        async with app.running(environ=settings, listen=listen) as runtime:
+            yield cls(app, runtime, settings)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self.app.transport(Http).port
+
+    async def call[**P, R](self, action: Action[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call an action directly, as the system, with its rule, layers and checks."""
+        return await self.call_as(SYSTEM, action, *args, **kwargs)
+
+    async def call_as[**P, R](self, caller: Caller, action: Action[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call an action directly, as somebody."""
+        ctx = self.runtime.context(action, Connection("direct"), caller=caller)
+        return await self.runtime.runner(action.name).run(ctx, lambda given: action.call(*given).inputs, (args, kwargs))
+
+    async def stream[**P, R](self, action: Stream[P, R], /, *args: P.args, **kwargs: P.kwargs) -> list[R]:
+        """Take every item of a streaming action, called directly as the system."""
+        ctx = self.runtime.context(action, Connection("direct"), caller=SYSTEM)
+        runner = self.runtime.runner(action.name)
+        items = await runner.open_stream(ctx, lambda given: action.call(*given).inputs, (args, kwargs))
+        return [item async for item in items]
+
+    def client(self) -> HttpClient:
+        """A client with cookies of its own."""
+        return HttpClient(self.port)
+
+    async def command(self, *args: str, stdin: str = "") -> Command:
+        """Run a command as another process would: a second application on the same folder and settings.
+
+        `stdin` is what the command reads from standard input.
+        """
+        other = App(
+            self.app.name,
+            version=self.app.version,
+            modules=self.app.modules,
+            transports=[Http()],
+            middleware=self.app.middleware,
+            values=self.app.values,
+            settings=self.app.settings,
+            folder=self.app.folder,
+        )
+        # A loop belongs to its thread, and the command makes its own.
+        result = await asyncio.to_thread(
+            CliRunner().invoke, other.cli, list(args), input=stdin, env=dict(self.environ), prog_name=other.name
+        )
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Command(result.exit_code, result.stdout, result.stderr)
+
+
+class HttpClient:
+    """Makes requests, each on a connection of its own, and keeps cookies as a browser would."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.cookies: dict[str, str] = {}
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        raw: bytes | None = None,
+    ) -> HttpAnswer:
+        """Send one request; `body` goes as JSON, `raw` as it is."""
+        sent = {"Host": f"localhost:{self.port}", **(headers or {})}
+        if body is not None:
+            raw = json.dumps(body).encode()
+            sent.setdefault("Content-Type", "application/json")
+        if self.cookies:
+            sent.setdefault("Cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
+        async with RawHttp.to(HOST, self.port) as connection:
+            answer = await connection.request(method, path, sent, raw)
+        for line in answer.header_values("set-cookie"):
+            name, _, value = line.partition(";")[0].partition("=")
+            self.cookies[name] = value
+            if "Max-Age=0" in line:
+                del self.cookies[name]
+        return HttpAnswer(answer)
+
+    async def get(self, path: str, headers: Mapping[str, str] | None = None) -> HttpAnswer:
+        """Send a GET."""
+        return await self.request("GET", path, headers=headers)
+
+    async def put(self, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> HttpAnswer:
+        """Send a PUT with a JSON body."""
+        return await self.request("PUT", path, body, headers=headers)
+
+    async def post(self, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> HttpAnswer:
+        """Send a POST with a JSON body."""
+        return await self.request("POST", path, body, headers=headers)
+
+    async def delete(self, path: str, headers: Mapping[str, str] | None = None) -> HttpAnswer:
+        """Send a DELETE."""
+        return await self.request("DELETE", path, headers=headers)
+
+
+class HttpAnswer:
+    """An answer, with its JSON read when asked for."""
+
+    def __init__(self, raw: RawAnswer) -> None:
+        self.raw = raw
+        self.status = raw.status
+        self.body = raw.body
+
+    @property
+    def json(self) -> Any:
+        """The body, read as JSON."""
+        return json.loads(self.raw.body)
+
+    @property
+    def error(self) -> Any:
+        """The error object."""
+        return self.json["error"]
+
+    def header(self, name: str) -> str | None:
+        """The value of a header by its lower-case name."""
+        return self.raw.header(name)
