@@ -130,6 +130,7 @@ class App:
                 opened=services,
                 tallies=cast("Tallies", given[Tallies]),
             )
+            runtime.logs_calls = log.tells("info")
             for transport in self.transports:
                 services.by_type[type(transport)] = transport
                 self._started.append(transport)

@@ -47,6 +47,11 @@ class Calls:
         if ctx.deadline < self._sweep_at:
             self._arm(ctx.deadline)
 
+    def look_by(self, deadline: float) -> None:
+        """Sweep no later than this: a call has got less time than it had."""
+        if deadline < self._sweep_at:
+            self._arm(deadline)
+
     def leave(self, ctx: Context) -> None:
         """End a call."""
         self._open.pop(ctx, None)

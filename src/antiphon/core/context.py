@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from math import inf
@@ -172,6 +173,21 @@ class Context:
         """End the call after this long from now, if that is sooner."""
         self.most_seconds = seconds
         self.deadline = min(self.deadline, self.runtime.clock.monotonic() + seconds)
+
+    def limit_reading(self, seconds: float) -> None:
+        """Give the inputs this long to arrive; `restart_clock` begins the call's own time."""
+        self.deadline = self.runtime.clock.monotonic() + seconds
+        self.runtime.calls.look_by(self.deadline)
+
+    def forgive_timeout(self) -> bool:
+        """Whether the call was cancelled for running out of time; if so it goes on and may say why."""
+        if not self.out_of_time:
+            return False
+        self.out_of_time = False
+        task = asyncio.current_task()
+        if task is not None:
+            task.uncancel()
+        return True
 
     def restart_clock(self) -> None:
         """Give the call its whole time again: its inputs took long to arrive, under a limit of their own."""

@@ -24,6 +24,10 @@ class Logger(Protocol):
         """Something broke; `error` gives its type and traceback, which only the log ever shows."""
         ...
 
+    def tells(self, level: str) -> bool:
+        """Whether anybody would see a line of this level (`debug`, `info`, `warning`, `error`)."""
+        ...
+
     def bind(self, **fields: object) -> Logger:
         """The same log with these fields on every line."""
         ...
@@ -43,6 +47,9 @@ class Silent:
 
     def error(self, event: str, /, *, error: BaseException | None = None, **fields: object) -> None:
         """Nothing is written."""
+
+    def tells(self, level: str) -> bool:
+        return False
 
     def bind(self, **fields: object) -> Logger:
         return self

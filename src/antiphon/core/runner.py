@@ -220,12 +220,7 @@ class Runner:
                 self._report(ctx, error.__cause__ or error)
             return error
         if isinstance(error, asyncio.CancelledError):
-            if not ctx.out_of_time:
-                return error
-            task = asyncio.current_task()
-            if task is not None:
-                task.uncancel()
-            return TimedOut()
+            return TimedOut() if ctx.forgive_timeout() else error
         if not isinstance(error, Exception):
             return error
         self._report(ctx, error)

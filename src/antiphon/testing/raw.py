@@ -76,14 +76,15 @@ class RawHttp:
 
     # sending
 
-    async def send(self, data: bytes) -> None:
-        """Send these bytes. A server that has closed already is no error here; what it answered can still be read."""
+    async def send(self, data: bytes) -> bool:
+        """Send these bytes; whether the server still takes any. What it answered before it closed can be read on."""
         try:
             self._writer.write(data)
             async with _patience("the server took no more bytes"):
                 await self._writer.drain()
         except ConnectionError:
-            pass
+            return False
+        return True
 
     async def send_split(self, data: bytes, size: int = 1) -> None:
         """Send these bytes in pieces of `size`, each in a packet of its own."""

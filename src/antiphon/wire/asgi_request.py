@@ -24,7 +24,7 @@ _USUALLY_EMPTY = frozenset(("GET", "HEAD", "OPTIONS", "DELETE"))
 class AsgiRequest(Request):
     """One request of the ASGI `http` scope; headers are scanned when asked for and the body is received when read."""
 
-    __slots__ = ("_announced", "_headers", "_progress", "_receive", "_scope", "_watch")
+    __slots__ = ("_announced", "_headers", "_index", "_progress", "_receive", "_scope", "_watch")
 
     def __init__(self, scope: dict[str, Any], receive: Receive) -> None:
         self.method = scope["method"]
@@ -45,11 +45,22 @@ class AsgiRequest(Request):
         self._scope = scope
         self._receive = receive
         self._headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
+        self._index: dict[bytes, bytes] | None = None
         self._progress = _UNTOUCHED
         self._announced: int | None = None
         self._watch: asyncio.Task[None] | None = None
 
     def header(self, name: bytes) -> str | None:
+        index = self._index
+        if index is None:
+            index = self._index = dict(self._headers)
+        if len(index) == len(self._headers):
+            found = index.get(name)
+            return None if found is None else found.decode("latin-1")
+        return self._joined(name)
+
+    def _joined(self, name: bytes) -> str | None:
+        """A header of a request in which some header is repeated."""
         found = None
         for key, value in self._headers:
             if key == name:

@@ -172,13 +172,13 @@ class Database:
             self._attempt = None
 
     async def _reach(self) -> None:
-        """Wait for a try that begins now. Raises DatabaseAway when it fails or takes longer than opening a connection may.
+        """Wait for a try that begins now. Raises DatabaseAway when it fails or takes longer than connecting may.
 
         One that is running already may have begun while the database was still away, so its failure is not the answer.
         """
         give_up_at = monotonic() + self._terms.connect
-        for attempt in (self._attempt, None):
-            if self._away and (running := attempt or self._begin_try()) is not None:
+        for _ in range(1 if self._attempt is None else 2):
+            if self._away and (running := self._begin_try()) is not None:
                 await asyncio.wait((running,), timeout=max(0.0, give_up_at - monotonic()))
         if self._away:
             raise DatabaseAway

@@ -11,7 +11,6 @@ A path is compared after decoding, segment by segment, so `%2F` never becomes a 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Generic, NamedTuple, TypeVar
 
 from antiphon.core.errors import SetupError
@@ -112,8 +111,10 @@ class Router(Generic[E]):
         if resource is not None:
             return resource, []
         segments = split_path(path, self._max_segments)
-        for candidate, texts in self._walk(self._root, segments, 0):
-            return candidate, texts
+        texts: list[str] = []
+        resource = self._walk(self._root, segments, 0, texts)
+        if resource is not None:
+            return resource, texts
         whole = "/" + "/".join(segments)
         for pattern, prefix, candidate in self._regular:
             match = pattern.fullmatch(whole[len(prefix) :]) if whole.startswith(prefix) else None
@@ -131,23 +132,29 @@ class Router(Generic[E]):
             return Found(endpoint, texts)
         return Found(endpoint, dict(zip(resource.names[method], texts, strict=True)))
 
-    def _walk(self, node: _Node[E], segments: list[str], at: int) -> Iterator[tuple[Resource[E], list[str]]]:
+    def _walk(self, node: _Node[E], segments: list[str], at: int, texts: list[str]) -> Resource[E] | None:
+        """The first resource that fits, fixed segments before places; `texts` gains what the places hold."""
         if at == len(segments):
-            if node.resource is not None:
-                yield node.resource, []
-            return
+            return node.resource
         segment = segments[at]
         fixed = node.fixed.get(segment)
         if fixed is not None:
-            yield from self._walk(fixed, segments, at + 1)
+            found = self._walk(fixed, segments, at + 1, texts)
+            if found is not None:
+                return found
         # An empty segment is no value: `/user/` is another path than `/user/{user_id}`.
-        if node.place is not None and segment:
-            for resource, texts in self._walk(node.place, segments, at + 1):
-                yield resource, [segment, *texts]
+        if node.place is None or not segment:
+            return None
+        texts.append(segment)
+        found = self._walk(node.place, segments, at + 1, texts)
+        if found is None:
+            texts.pop()
+        return found
 
     def _missing(self, segments: list[str]) -> WireFault:
         other = segments[:-1] if segments and not segments[-1] else [*segments, ""]
-        for resource, _ in self._walk(self._root, other, 0):
+        resource = self._walk(self._root, other, 0, [])
+        if resource is not None:
             slash = "without the slash at its end" if len(other) < len(segments) else "with a slash at its end"
             return not_found(f"There is nothing at this path. {resource.path} exists, {slash}.")
         return not_found()
