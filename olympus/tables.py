@@ -7,8 +7,7 @@ from pathlib import Path
 from sqlalchemy import MetaData
 
 from antiphon import NAMES, Schema
-from antiphon.modules.accounts import tables as accounts
-from antiphon.modules.files import tables as files
+from antiphon.modules import accounts, files
 from olympus.messages import tables as messages
 
 metadata = MetaData(naming_convention=NAMES)

@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from antiphon import Context, NotFound, Struct, action, admin, allow, get, put, raises, signed_in
-from antiphon.modules.accounts.users import Users
+from antiphon.modules.accounts import Users
 from olympus.messages.messages import Message, Messages
 
 type Body = Annotated[str, Meta(min_length=1, max_length=1000)]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, MetaData, String, Table, UniqueConstraint
 
 from antiphon.core.info import AppInfo
@@ -43,6 +44,9 @@ notes = Table(
 )
 
 SCHEMA = Schema(METADATA, Path(__file__).with_name("database_migrations"))
+
+ONLY_SQLITE = pytest.mark.parametrize("database_server", ["sqlite"], indirect=True)
+ONLY_POSTGRESQL = pytest.mark.parametrize("database_server", ["postgresql"], indirect=True)
 
 ENDLESS = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n",

@@ -13,7 +13,7 @@ from antiphon.core.clock import RandomIds
 from antiphon.core.errors import CallError, Conflict, Defect, Fault, InvalidInput, TimedOut, Unavailable
 from antiphon.services.database import Database, DatabaseAway, Taken
 from antiphon.services.database.codes import unique_name
-from tests.services.database_stage import counters, engine_of, notes, opened, people
+from tests.services.database_stage import ONLY_POSTGRESQL, counters, notes, opened, people
 
 SECRET = "correct-horse@example.org"
 
@@ -113,7 +113,7 @@ async def test_text_that_is_no_id_is_invalid_input(database_url: str) -> None:
             await work.execute(select(people).where(people.c.id == "42"))
 
 
-async def test_a_number_that_is_too_large_is_invalid_input(database_server: object, database_url: str) -> None:
+async def test_a_number_that_is_too_large_is_invalid_input(database_url: str) -> None:
     """What the driver cannot send is as wrong as what the server does not take."""
     async with opened(database_url) as database, database.transaction(write=True) as work:
         with pytest.raises((InvalidInput, Defect)) as caught:
@@ -167,10 +167,9 @@ async def test_the_cause_of_a_conflict_names_code_and_constraint_only(database_u
     assert str(caught.value.__cause__) == "23505: uq_people_email"
 
 
-async def test_a_deadlock_is_unavailable_and_nothing_was_done(database_server: object, database_url: str) -> None:
+@ONLY_POSTGRESQL
+async def test_a_deadlock_is_unavailable_and_nothing_was_done(database_url: str) -> None:
     """Two transactions that wait for each other: one goes on, the other is told to come again."""
-    if engine_of(database_url) == "sqlite":
-        pytest.skip("SQLite has one writer, so nobody waits for each other")
     async with opened(database_url) as database:
         async with database.transaction(write=True) as work:
             await work.execute(insert(counters), [{"id": 1, "value": 0}, {"id": 2, "value": 0}])
@@ -190,15 +189,39 @@ async def test_a_deadlock_is_unavailable_and_nothing_was_done(database_server: o
     assert not any(outcome.outcome_unknown for outcome in failed if isinstance(outcome, DatabaseAway))
 
 
-async def test_the_statement_that_a_live_server_ended_is_timed_out(database_server: object, database_url: str) -> None:
+@ONLY_POSTGRESQL
+async def test_the_statement_that_a_live_server_ended_is_timed_out(database_url: str) -> None:
     """57014 says that the database is there, so it is TimedOut and not Unavailable."""
-    if engine_of(database_url) == "sqlite":
-        pytest.skip("the clock of SQLite is ours: see the tests of time")
     async with opened(database_url) as database, database.transaction() as work:
         await work.execute(text("SET LOCAL statement_timeout = 50"))
 
         with pytest.raises(TimedOut):
             await work.execute(text("SELECT pg_sleep(60)"))
+
+
+@ONLY_POSTGRESQL
+async def test_a_server_that_became_read_only_is_unavailable(database_url: str) -> None:
+    """After a fail-over the address may lead to a server that only reads: nothing was done, and it will pass."""
+    async with opened(database_url, pool=1, overflow=0) as database, database.transaction(write=True) as work:
+        await work.execute(text("SET TRANSACTION READ ONLY"))
+        with pytest.raises(DatabaseAway) as caught:
+            await work.execute(insert(counters), {"id": 1, "value": 0})
+        await work.rollback()
+
+    assert not caught.value.outcome_unknown
+
+
+async def test_a_table_that_another_process_changed_is_no_error(database_url: str) -> None:
+    """A statement that was prepared before a migration is prepared again."""
+    reading = text("SELECT * FROM counters")
+    async with opened(database_url, pool=1, overflow=0) as database, opened(database_url) as other:
+        async with database.transaction() as work:
+            await work.execute(reading)
+        async with other.transaction(write=True) as work:
+            await work.execute(text("ALTER TABLE counters ADD COLUMN more INTEGER"))
+
+        async with database.transaction() as work:
+            assert [*(await work.execute(reading)).keys()] == ["id", "value", "more"]
 
 
 async def test_what_is_away_is_unavailable_with_a_time_to_come_again() -> None:

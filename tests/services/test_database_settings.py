@@ -39,6 +39,15 @@ def test_the_usual_forms_of_postgresql_are_understood(url: str) -> None:
     assert address.dsn.reveal().startswith("postgresql://ada:tr0ub4dor@db.example.org:5433/shop")
 
 
+@pytest.mark.parametrize("hosts", ["one:5432,two:5433", "[::1]:5432", "10.0.0.7", "ada%40home:tr0ub4dor@db"])
+def test_several_hosts_and_numbers_are_addresses(hosts: str) -> None:
+    """As libpq takes them."""
+    address = read_address(f"postgresql://{hosts}/shop")
+
+    assert address is not None
+    assert address.shown == f"postgresql://{hosts.rpartition('@')[2]}/shop"
+
+
 def test_a_unix_socket_is_an_address() -> None:
     """The folder of the socket stands in the query."""
     address = read_address("postgresql://ada@/shop?host=/run/postgresql")
@@ -75,6 +84,10 @@ def test_without_an_address_it_is_a_file_of_the_application() -> None:
         "sqlite://file.db",
         "tr0ub4dor",
         "postgresql://[:tr0ub4dor",
+        "postgresql://ada:tr0ub4dor/2@host/shop",
+        "postgresql://ada:7#tr0ub4dor@host/shop",
+        "postgresql://ada:7/tr0ub4dor@host/shop",
+        "postgresql://ada:tr0ub4dor",
     ],
 )
 def test_other_addresses_are_refused_without_being_repeated(url: str) -> None:

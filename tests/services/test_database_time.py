@@ -14,7 +14,7 @@ from antiphon.core.errors import TimedOut, Unavailable
 from antiphon.services.database import Database, DatabaseAway, Work
 from antiphon.services.database.driver import GRACE, Limits
 from antiphon.testing.waiting import wait_until
-from tests.services.database_stage import ENDLESS, SHORT, counters, engine_of, opened
+from tests.services.database_stage import ENDLESS, ONLY_SQLITE, SHORT, counters, engine_of, opened
 
 LONG = 20.0
 """Seconds that prove by far that something was stopped and did not end by itself."""
@@ -194,10 +194,9 @@ async def test_a_call_with_little_time_does_not_wait_longer_for_a_connection(dat
     assert monotonic() - began < LONG
 
 
+@ONLY_SQLITE
 async def test_writers_of_a_sqlite_file_stand_in_line_and_are_told_when_it_is_too_long(database_url: str) -> None:
     """SQLite has one writer: the next one waits for its turn, and no longer than the setting says."""
-    if engine_of(database_url) != "sqlite":
-        pytest.skip("PostgreSQL has as many writers as connections")
     async with opened(database_url, wait=SHORT) as database, database.transaction(write=True) as first:
         await first.execute(insert(counters), {"id": 2, "value": 0})
 
@@ -205,10 +204,9 @@ async def test_writers_of_a_sqlite_file_stand_in_line_and_are_told_when_it_is_to
             await takes_a_writer(database)
 
 
+@ONLY_SQLITE
 async def test_another_process_that_writes_is_waited_for(database_url: str) -> None:
     """Two services on one SQLite file stand for two processes: the lock file lets one write at a time."""
-    if engine_of(database_url) != "sqlite":
-        pytest.skip("PostgreSQL has as many writers as connections")
     async with opened(database_url, wait=SHORT) as here, opened(database_url, wait=timedelta(seconds=30)) as there:
         async with here.transaction(write=True) as work:
             await work.execute(insert(counters), {"id": 2, "value": 0})

@@ -52,7 +52,7 @@ MADE = {
 
 
 def test_the_table_is_the_contract() -> None:
-    """Every fault of the wire has the type and the status of WIRE §5."""
+    """Every fault of the wire has the type and the status that clients are promised."""
     assert {name: row.status for name, row in FAULTS.items()} == STATUSES
 
 
@@ -84,7 +84,7 @@ def test_a_fault_carries_the_headers_its_status_asks_for(type: str, headers: lis
 
 @pytest.mark.parametrize("type", FAULTS)
 def test_only_what_ends_the_reading_closes(type: str) -> None:
-    """By itself a fault closes the connection only where WIRE §4 says so."""
+    """By itself a fault closes the connection only where that is promised."""
     assert MADE[type].close is (type in ("REQUEST_TIMEOUT", "URL_TOO_LONG", "HEADERS_TOO_LARGE"))
 
 

@@ -110,10 +110,11 @@ class Context:
         self._made[kind] = made
         return made
 
-    def _need(self, kind: type, *, optional: bool) -> Any:
+    def _need(self, kind: type[Any], *, optional: bool) -> Any:
         if optional and kind not in self.runtime.services and kind not in self.runtime.scoped:
             return None
-        return self.get(kind)
+        found: Any = self.get(kind)
+        return found
 
     # Who
 

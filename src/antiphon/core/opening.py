@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from antiphon.core.context import Context
 from antiphon.core.errors import SetupError
@@ -37,9 +37,9 @@ class Planner:
         self._standard: list[Scoped[Any]] = []
         for provider in catalogue:
             if isinstance(provider, Service):
-                self._all.append(cast("Service[Any]", provider))
+                self._all.append(provider)
             elif isinstance(provider, Scoped):
-                self._standard.append(cast("Scoped[Any]", provider))
+                self._standard.append(provider)
         self._given = frozenset(given)
         self._scoped: dict[type, Scoped[Any]] = {}
         self._steps: list[Step] = []
@@ -74,8 +74,8 @@ class Planner:
         for need in provider.needs:
             self._want(need.type, provider.name, path, optional=need.optional)
 
-    def _want(self, kind: Any, who: str, path: tuple[str, ...], *, optional: bool) -> None:
-        if isinstance(kind, type) and issubclass(kind, Settings):
+    def _want(self, kind: type[Any], who: str, path: tuple[str, ...], *, optional: bool) -> None:
+        if issubclass(kind, Settings):
             self._sections[kind] = None
             return
         if kind is Context or kind in self._given:
@@ -89,7 +89,7 @@ class Planner:
         if service is not None:
             self._visit(service, who, path)
         elif not optional:
-            name = getattr(kind, "__name__", str(kind))
+            name: str = getattr(kind, "__name__", str(kind))
             raise SetupError(
                 f"Nothing gives {name}, which is needed: {' → '.join((*path, name))}. "
                 f"Add the module whose @service yields a {name}, or pass one as App(values=[...])."

@@ -22,7 +22,9 @@ class CallCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """Calls by action, transport and outcome, and how long they took."""
         calls = CounterMetricFamily(
-            "antiphon_calls", "Calls by outcome: OK, or the type of an error.", labels=("action", "transport", "outcome")
+            "antiphon_calls",
+            "Calls by outcome: OK, or the type of an error.",
+            labels=("action", "transport", "outcome"),
         )
         seconds = HistogramMetricFamily("antiphon_call_seconds", "How long calls took.", labels=("action", "transport"))
         for (action, transport), tally in self._tallies.items():

@@ -1,3 +1,1 @@
-"""Where shared state lives: one contract, a Redis or Valkey server, and one embedded when there is none."""
-
-from __future__ import annotations
+"""Where shared state lives: a Redis or Valkey server, embedded by default."""

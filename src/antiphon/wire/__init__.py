@@ -1,1 +1,1 @@
-"""TODO."""
+"""How bytes become requests: HTTP as it stands on the wire, and no action."""

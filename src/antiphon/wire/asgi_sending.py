@@ -25,7 +25,7 @@ _CHUNKS_A_TURN = 16
 # A refused caller's body may still be on its way. uvicorn reads it to its end, dropped byte by byte and unbounded,
 # before the next request; other servers may do otherwise, ASGI does not say. And a client that announced its body
 # with `Expect: 100-continue` and was refused sends none: its next request would be taken for that body. So the
-# answer carries "connection: close", and the server closes after it (RFC 9112 §9.6, WIRE §4).
+# answer carries "connection: close", and the server closes after it (RFC 9112 §9.6).
 #
 # Closing at once would lose the answer: TCP resets a connection that is closed with bytes unread, and the reset
 # overtakes what the client has not taken yet. So all of the answer is sent with its length, but its end is told

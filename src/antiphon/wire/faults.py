@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from antiphon.core.errors import TransportFault
 
-# The table of WIRE §5, "faults found before there is a call", with the types that wire shares with the errors of
+# The table of the faults that are found before there is a call, with the types that wire shares with the errors of
 # calls at its end. "closes" are those after which the rest of the connection cannot be trusted or is not worth
-# reading (WIRE §4). A body that nobody read closes the connection too, whatever the fault: that is for whoever
+# reading. A body that nobody read closes the connection too, whatever the fault: that is for whoever
 # writes the answer out, who alone knows how much of it was read.
 
 
@@ -44,7 +44,7 @@ FAULTS: Mapping[str, FaultRow] = MappingProxyType(
         "FORBIDDEN": FaultRow(403, "This request may not be made from there.", closes=False),
     }
 )
-"""Every type of fault that wire finds itself; a test holds it against WIRE §5."""
+"""Every type of fault that wire finds itself."""
 
 
 class WireFault(TransportFault):
@@ -73,7 +73,7 @@ class WireFault(TransportFault):
 
 
 def malformed(message: str | None = None, *, close: bool = False) -> WireFault:
-    """400: what was sent cannot be read. `close` where the framing itself is in doubt (SECURITY §10)."""
+    """400: what was sent cannot be read. `close` where the framing itself is in doubt."""
     return WireFault("MALFORMED", message, close=close)
 
 
@@ -89,7 +89,7 @@ def not_acceptable(offers: Sequence[str] = ()) -> WireFault:
 
 
 def request_timeout(message: str | None = None) -> WireFault:
-    """408 and close: the head or the body did not arrive in its time (WIRE §4)."""
+    """408 and close: the head or the body did not arrive in its time."""
     return WireFault("REQUEST_TIMEOUT", message)
 
 

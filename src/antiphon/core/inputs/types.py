@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeAliasType, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAliasType, get_args, get_origin
 
 import msgspec
 from msgspec import UnsetType
@@ -13,7 +13,7 @@ from antiphon.core.inputs.kinds import Email, Upload
 from antiphon.core.secrets import Secret
 
 TEXT_TYPES = (str, Email)
-UNIONS = (UnionType, get_origin(Annotated[int, ""] | None))
+UNIONS = (UnionType, get_origin(Literal[0] | None))
 """What `get_origin` says of a union: of plain classes, and of whatever else (one and the same from Python 3.14 on)."""
 
 

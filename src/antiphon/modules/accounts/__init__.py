@@ -3,5 +3,9 @@
 from __future__ import annotations
 
 from antiphon import Module, Passwords, Sessions
+from antiphon.modules.accounts.tables import metadata, users
+from antiphon.modules.accounts.users import PublicUser, Users
+
+__all__ = ["PublicUser", "Users", "metadata", "module", "users"]
 
 module = Module(__name__, needs=[Passwords, Sessions])

@@ -3,5 +3,9 @@
 from __future__ import annotations
 
 from antiphon import Module
+from antiphon.modules.files.files import File, Files
+from antiphon.modules.files.tables import files, metadata
+
+__all__ = ["File", "Files", "files", "metadata", "module"]
 
 module = Module(__name__)

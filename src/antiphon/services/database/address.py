@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,8 @@ type Engine = Literal["sqlite", "postgresql"]
 _EXAMPLES = (
     "Write postgresql://user:password@host:5432/name, postgresql:///name?host=/folder/of/the/socket or sqlite:///path"
 )
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^:\[\]@]*)(:[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +65,16 @@ def _sqlite(rest: str) -> Address:
 def _postgresql(url: str) -> Address:
     try:
         parts = urlsplit(url)
-        hosts = parts.netloc.rpartition("@")[2]
         query = dict(parse_qsl(parts.query))
     except ValueError:
-        raise SetupError(
-            f"is no URL that can be read; are characters such as [ ] / @ in the password escaped? {_EXAMPLES}."
-        ) from None
-    where = hosts or query.get("host", "")
-    return Address("postgresql", f"postgresql://{where}{parts.path}", dsn=Secret(url))
+        raise _unreadable() from None
+    hosts = parts.netloc.rpartition("@")[2]
+    # An unescaped / # ? or @ in a password ends the part it stands in. What is left must not be taken for a host, nor
+    # shown as one.
+    if parts.fragment or "@" in parts.path or not all(_HOST.fullmatch(host) for host in hosts.split(",")):
+        raise _unreadable()
+    return Address("postgresql", f"postgresql://{hosts or query.get('host', '')}{parts.path}", dsn=Secret(url))
+
+
+def _unreadable() -> SetupError:
+    return SetupError(f"cannot be read. Escape characters such as / # ? @ [ ] in the password, as in %2F. {_EXAMPLES}.")

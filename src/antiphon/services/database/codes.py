@@ -16,6 +16,9 @@ NO_CONNECTION = "53300"
 REFUSED = ("28", "3D")
 """A server is there, and the user, the password or the database is none that it knows."""
 
+STALE_PLAN = "0A000"
+"""The table was changed since the statement was prepared on this connection; a second try prepares it again."""
+
 GOING = frozenset({"57P01", "57P02", "57P03", "57P05"})
 """The server is shutting down, has crashed, is starting, or closed an idle connection."""
 

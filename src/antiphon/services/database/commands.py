@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from antiphon.core.app import App
 from antiphon.core.errors import SetupError, Unavailable
 from antiphon.core.info import AppInfo
@@ -21,9 +23,7 @@ async def migrate(app: App, make: str | None) -> list[str]:
     settings = sections.get(DatabaseSettings)
     if not isinstance(schema, Schema) or not isinstance(settings, DatabaseSettings):
         raise SetupError(f"{app.name} has no database. Give it one: App(values=[Schema(metadata, folder)]).")
-    info = given[AppInfo]
-    assert isinstance(info, AppInfo)
-    terms = terms_of(settings, info)
+    terms = terms_of(settings, cast("AppInfo", given[AppInfo]))
     migrations = Migrations(schema, terms, wait=settings.migrate_wait, log=Silent())
     try:
         if make is not None:

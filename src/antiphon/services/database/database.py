@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from antiphon.core.errors import SetupError
 from antiphon.core.health import Health
 from antiphon.core.log import Logger
+from antiphon.services.database.address import Engine
 from antiphon.services.database.codes import NO_CONNECTION, code_of, is_away
 from antiphon.services.database.driver import Engines, Limits, Terms, driver_of
 from antiphon.services.database.errors import DatabaseAway, SilentServer, When, at_start, told
@@ -48,6 +49,7 @@ class Database:
         self.health_critical = critical
         self.schema = schema
         self.log = log
+        self.engine: Engine = terms.address.engine
         self.shown = terms.address.shown
         self.statement_seconds = terms.statement
         self.seen_at = 0.0

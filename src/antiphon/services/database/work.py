@@ -26,7 +26,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from antiphon.core.errors import Defect, TimedOut
-from antiphon.services.database.codes import is_away
+from antiphon.services.database.address import Engine
+from antiphon.services.database.codes import STALE_PLAN, code_of, is_away
 from antiphon.services.database.driver import Limits
 from antiphon.services.database.errors import When
 from antiphon.services.database.transaction import Transaction
@@ -46,7 +47,7 @@ class Work:
     A safe call (a GET) can only read. After `commit` the work goes on in a new transaction. Statements of one work take
     turns, so it may be shared by tasks. On PostgreSQL the isolation is READ COMMITTED, and SQLite has one writer: code
     that reads, thinks and then writes says `.with_for_update()` on the reading, or compares a version in the writing,
-    and is right on both.
+    and is right on both. Before something slow, such as hashing a password, `commit`: others may be waiting to write.
     """
 
     __slots__ = ("_after", "_database", "_nested", "_open", "_spoiled", "_time_left", "_turn", "write")
@@ -60,6 +61,11 @@ class Work:
         self._spoiled: BaseException | None = None
         self._nested = 0
         self._after: list[AfterCommit] = []
+
+    @property
+    def engine(self) -> Engine:
+        """Which engine it is, for the few statements that each of them writes differently."""
+        return self._database.engine
 
     @property
     def has_transaction(self) -> bool:
@@ -180,8 +186,9 @@ class Work:
             try:
                 return await self._open.run(job, limits)
             except Exception as error:
-                # The server may have gone and come back while the connection lay in the pool. Nothing is done yet.
-                if not is_away(error):
+                # The server may have gone and come back while the connection lay in the pool, or a migration may have
+                # changed the table. Nothing is done yet.
+                if not is_away(error) and code_of(error) != STALE_PLAN:
                     raise
             opened, self._open = self._open, None
             await opened.undo()

@@ -1,4 +1,4 @@
-"""How long sessions live and how their id travels (WIRE §6)."""
+"""How long sessions live and how their id travels."""
 
 from __future__ import annotations
 

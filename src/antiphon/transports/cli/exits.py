@@ -1,4 +1,4 @@
-"""The table from error to exit code (WIRE §5)."""
+"""The table from error to exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bounds and switches of HTTP (WIRE §3, §4)."""
+"""The bounds and switches of HTTP."""
 
 from __future__ import annotations
 
