@@ -54,7 +54,7 @@ lock: $(TOOLS) ## Lock what pyproject.toml declares; keeps the versions there ar
 
 # The stamps. A later run finds them newer than what they were made from, and does nothing.
 
-$(TOOLS): scripts/bootstrap
+$(TOOLS):
 	@scripts/bootstrap tools $(UV_VERSION)
 
 .venv/.ready: $(TOOLS) locked.txt $(DECLARED)

@@ -48,11 +48,11 @@ def steps(root: Path) -> Mapping[str, Step]:
     """Every step by its name, the slowest first."""
     sources, exceptions = Sources(root), Exceptions(root)
     return {
-        "types": partial(_run, root, "pyright", "--pythonpath", sys.executable),
-        "format": partial(_run, root, "ruff", "format", "--check", "--quiet", "--diff"),
-        "lint": partial(_run, root, "ruff", "check", "--quiet", "--output-format=concise"),
-        "layers": partial(_run, root, "lint-imports", "--no-logo"),
-        "rules": partial(_rules, sources, exceptions),
+        "types": partial(tool, root, "pyright", "--pythonpath", sys.executable),
+        "format": partial(tool, root, "ruff", "format", "--check", "--quiet", "--diff"),
+        "lint": partial(tool, root, "ruff", "check", "--quiet", "--output-format=concise"),
+        "layers": partial(tool, root, "lint-imports", "--no-logo"),
+        "rules": partial(rules, sources, exceptions),
         "pages": lambda: _lines(docs.stale(sources)),
         "locks": lambda: _lines(locked(root)),
     }
@@ -66,7 +66,7 @@ def run(chosen: Mapping[str, Step]) -> bool:
     return all(good)
 
 
-def _rules(sources: Sources, exceptions: Exceptions) -> str:
+def rules(sources: Sources, exceptions: Exceptions) -> str:
     """Our own rules in one step: together they tell which exceptions nothing needs."""
     return _lines(
         [
@@ -81,13 +81,14 @@ def _rules(sources: Sources, exceptions: Exceptions) -> str:
     )
 
 
-def _run(root: Path, tool: str, *arguments: str) -> str:
-    command = [str(TOOLS / tool), *arguments]
+def tool(root: Path, name: str, *arguments: str) -> str:
+    """What a tool of this environment complains about, run in this folder."""
+    command = [str(TOOLS / name), *arguments]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYRIGHT_")} | OFFLINE
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return ""
-    return (done.stdout + done.stderr).strip() or f"{tool} ended with {done.returncode} and said nothing."
+    return (done.stdout + done.stderr).strip() or f"{name} ended with {done.returncode} and said nothing."
 
 
 def _lines(faults: Iterable[Fault]) -> str:

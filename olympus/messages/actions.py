@@ -9,13 +9,12 @@ from typing import Annotated
 from msgspec import Meta
 
 from antiphon import Context, NotFound, Struct, action, admin, allow, get, put, raises, signed_in
-from antiphon.modules.accounts import Users
 from olympus.messages.messages import Message, Messages
 
 type Body = Annotated[str, Meta(min_length=1, max_length=1000)]
 
 OLYMPUS_ID = "00000000-0000-8000-8000-000000000001"
-"""The built-in user in whose name Olympus speaks; it has no password, so nobody signs in as it."""
+"""The user in whose name Olympus speaks. A migration makes it, without a password: nobody signs in as it."""
 
 
 class Pagination(Struct):
@@ -42,8 +41,9 @@ class Cleaned(Struct):
 
 @action("message:create", put("/message", status=201, location="/message/{id}"), allow(signed_in))
 async def create_message(ctx: Context, body: Body) -> Message:
-    """Post a message."""
-    return await ctx.get(Messages).add(ctx.new_id(), body, author=ctx.caller.id, at=ctx.now)
+    """Post a message. What the system posts is by Olympus."""
+    author = ctx.caller.id or OLYMPUS_ID
+    return await ctx.get(Messages).add(ctx.new_id(), body, author=author, at=ctx.now)
 
 
 @action("messages:list", get("/messages/list"), allow(signed_in))
@@ -75,9 +75,6 @@ async def clean_up_messages(ctx: Context, max_age_hours: Annotated[int, Meta(ge=
 @action("messages:hello", allow(admin))
 async def say_hello(ctx: Context) -> Message:
     """Post a greeting with the time, in the name of Olympus."""
-    users = ctx.get(Users)
-    if await users.find(OLYMPUS_ID) is None:
-        await users.add(OLYMPUS_ID, "Olympus", "olympus@built-in.invalid", "")
     now = ctx.now.replace(microsecond=0)
     body = f"Hello! The current time is {now.isoformat().replace('+00:00', 'Z')}."
     return await ctx.get(Messages).add(ctx.new_id(), body, author=OLYMPUS_ID, at=ctx.now)

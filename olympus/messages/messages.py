@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, select
 
 from antiphon import Context, Id, NotFound, Struct, Work, scoped
-from antiphon.modules.accounts import users
+from antiphon.modules.accounts import users_table as users
 from olympus.messages.tables import messages
 
 

@@ -49,7 +49,7 @@ from antiphon.stores.base import Store
 from antiphon.transports.http.routes import delete, etag, get, patch, post, put
 from antiphon.transports.http.static import static
 from antiphon.transports.http.transport import Http
-from antiphon.wire.sniff import agrees, sniff
+from antiphon.wire.sniff import agrees, sniff, type_of
 
 __all__ = [
     "ANONYMOUS",
@@ -134,4 +134,5 @@ __all__ = [
     "sniff",
     "static",
     "timeout",
+    "type_of",
 ]

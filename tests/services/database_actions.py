@@ -53,14 +53,14 @@ async def pour(ctx: Context, fail_at: int) -> AsyncIterator[int]:
         yield number
 
 
-@action("numbers:wait", get("/numbers/wait"), allow(anyone), timeout(timedelta(milliseconds=400)))
+@action("numbers:wait", get("/numbers/wait"), allow(anyone), timeout(timedelta(milliseconds=1500)))
 async def wait(ctx: Context, engine: str) -> int:
     """Ask something that takes far longer than the call may."""
     await ctx.get(Work).execute(text(ENDLESS[engine]))
     return 0
 
 
-@action("numbers:hold", get("/numbers/hold"), allow(anyone), timeout(timedelta(milliseconds=400)))
+@action("numbers:hold", get("/numbers/hold"), allow(anyone), timeout(timedelta(milliseconds=1500)))
 async def hold(ctx: Context) -> int:
     """Ask something, then wait for something else for far too long."""
     await ctx.get(Work).execute(select(counters))

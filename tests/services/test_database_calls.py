@@ -67,8 +67,10 @@ async def test_what_is_taken_is_a_conflict_on_the_wire(app: TestApp) -> None:
 
 async def test_a_stream_commits_before_each_item(app: TestApp) -> None:
     """What was sent is written; what failed is not."""
+    items = await app.stream(actions.pour, 3)
+
     with pytest.raises(NotFound):
-        await app.stream(actions.pour, 3)
+        _ = [item async for item in items]
 
     assert await app.call(actions.list_numbers) == [1, 2]
 

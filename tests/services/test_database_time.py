@@ -16,6 +16,9 @@ from antiphon.services.database.driver import GRACE, Limits
 from antiphon.testing.waiting import wait_until
 from tests.services.database_stage import ENDLESS, ONLY_SQLITE, SHORT, counters, engine_of, opened
 
+LITTLE = 1.5
+"""Seconds of a call that has little time left, and still enough for a busy machine to answer in order."""
+
 LONG = 20.0
 """Seconds that prove by far that something was stopped and did not end by itself."""
 
@@ -40,7 +43,7 @@ async def test_a_statement_ends_with_the_call(database_url: str) -> None:
     """The time that the call has left bounds its statements, when that is less than the setting."""
     began = monotonic()
     async with opened(database_url, statement_time=timedelta(seconds=300)) as database:
-        work = Work(database, write=False, time_left=lambda: 0.4)
+        work = Work(database, write=False, time_left=lambda: LITTLE)
         with pytest.raises(TimedOut):
             await work.execute(text(ENDLESS[engine_of(database_url)]))
 
@@ -54,7 +57,7 @@ async def test_a_later_statement_has_the_time_that_is_left_then(database_url: st
     async with opened(database_url, statement_time=timedelta(seconds=300)) as database:
         work = Work(database, write=False, time_left=lambda: left[0])
         await work.execute(select(counters))
-        left[0] = 0.4
+        left[0] = LITTLE
         with pytest.raises(TimedOut):
             await work.execute(text(ENDLESS[engine_of(database_url)]))
 
@@ -64,7 +67,7 @@ async def test_a_later_statement_has_the_time_that_is_left_then(database_url: st
 async def test_after_a_timeout_the_next_transaction_has_its_whole_time(database_url: str) -> None:
     """No limit of an earlier call is left on a connection."""
     async with opened(database_url, pool=1, overflow=0) as database:
-        hasty = Work(database, write=False, time_left=lambda: 0.4)
+        hasty = Work(database, write=False, time_left=lambda: LITTLE)
         with pytest.raises(TimedOut):
             await hasty.execute(text(ENDLESS[engine_of(database_url)]))
 

@@ -82,6 +82,8 @@ def allow(*rules: Rule) -> Allow:
 
 def all_of(*rules: Rule) -> Rule:
     """A rule that says yes only when each of these does. The scope is that of the last one that names one."""
+    if not rules:
+        raise TypeError("all_of() needs a rule: without one it would say yes to everybody")
 
     async def every(ctx: Context) -> Verdict:
         scope = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
 from functools import cached_property
 from types import NoneType
 from typing import (
@@ -36,6 +36,9 @@ R_co = TypeVar("R_co", covariant=True)
 
 NAME = re.compile(r"[a-z][a-z0-9-]*(:[a-z][a-z0-9-]*)?")
 """An action's name: `feature:verb`, or one word."""
+
+STREAMS = (AsyncIterator, AsyncGenerator)
+"""What the signature of an async generator may promise."""
 
 
 class Call(Generic[R_co]):
@@ -101,12 +104,21 @@ class AnyAction:
             raise SetupError(
                 f"{self.where}: the action {self.name} must say what it gives back, as in `-> Message` or `-> None`."
             )
+        if (get_origin(signature.returns) in STREAMS) is not self.streams:
+            raise SetupError(
+                f"{self.where}: the action {self.name} must be an `async def` with `yield` in it to give an "
+                f"AsyncIterator, and must give an AsyncIterator to `yield`."
+            )
         return signature
 
     @cached_property
     def schema(self) -> Schema:
         """How its inputs are read and checked."""
-        return Schema(self.name, self.signature.parameters[1:])
+        parameters = self.signature.parameters[1:]
+        try:
+            return Schema(self.name, parameters)
+        except SetupError as error:
+            raise SetupError(*(f"{self.where}: {problem}" for problem in error.problems)) from error
 
     @cached_property
     def result(self) -> Any:
@@ -126,9 +138,14 @@ class AnyAction:
 
     def call(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Call[Any]:
         """The call with these Python arguments, checked."""
+        if not args:
+            return Call(self, self.schema.from_python(kwargs))
         names = self.schema.struct.__struct_fields__
         if len(args) > len(names):
             raise TypeError(f"{self.name} takes {len(names)} inputs, {len(args)} were given")
+        for name in names[: len(args)]:
+            if name in kwargs:
+                raise TypeError(f"{self.name} is given its input {name!r} twice")
         return Call(self, self.schema.from_python(dict(zip(names, args, strict=False)) | kwargs))
 
     def __repr__(self) -> str:
@@ -201,10 +218,7 @@ def action(name: str, /, *traits: Trait) -> Declare:
     """
 
     def declare(function: Callable[..., Any]) -> Any:
-        if (
-            inspect.isasyncgenfunction(function)
-            or get_origin(inspect.signature(function).return_annotation) is AsyncIterator
-        ):
+        if inspect.isasyncgenfunction(function):
             return Stream[Any, Any](name, traits, function)
         return Action[Any, Any](name, traits, function)
 

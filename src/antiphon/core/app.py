@@ -17,7 +17,7 @@ from antiphon.core.info import AppInfo
 from antiphon.core.log import Logger, Silent
 from antiphon.core.middleware import Middleware
 from antiphon.core.module import Gathered, Module, gather
-from antiphon.core.opening import Plan, Planner, Services
+from antiphon.core.opening import Plan, Planner, Services, raise_together
 from antiphon.core.runtime import Runtime
 from antiphon.core.service import Provider, Scoped
 from antiphon.core.settings import Settings, doc, environment_of, load, settings_files
@@ -139,8 +139,11 @@ class App:
             if listen:
                 for transport in self.transports:
                     await transport.listen()
-        except BaseException:
-            await self.stop()
+        except BaseException as error:
+            try:
+                await self.stop()
+            except Exception as another:  # noqa: BLE001  # what stopped the start is what has to be mended
+                error.add_note(f"Stopping after it failed as well: {another!r}")
             raise
         return runtime
 
@@ -185,7 +188,7 @@ class App:
 
     async def stop(self) -> None:
         """Drain and stop the transports, then close the services in reverse, each even when others fail."""
-        failures: list[Exception] = []
+        failures: list[BaseException] = []
         started, self._started = self._started, []
         services, self._services = self._services, None
         runtime, self.runtime = self.runtime, None
@@ -196,12 +199,11 @@ class App:
         for step in steps:
             try:
                 await step()
-            except Exception as error:  # noqa: BLE001  # the other parts must still close
+            except BaseException as error:  # noqa: BLE001  # the other parts must still close, whatever it is
                 failures.append(error)
         if runtime is not None:
             runtime.calls.close()
-        if failures:
-            raise ExceptionGroup(f"{self.name} did not stop cleanly", failures)
+        raise_together(f"{self.name} did not stop cleanly", failures)
 
     @asynccontextmanager
     async def running(

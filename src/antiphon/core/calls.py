@@ -16,6 +16,9 @@ from antiphon.core.errors import Unavailable
 
 SWEEP_SECONDS = 1.0
 
+UNDO_SECONDS = 5.0
+"""What a cancelled call has to roll back and to end, before a drain goes on without it."""
+
 type LongCall = Callable[[Context, asyncio.Task[object]], None]
 """What a transport does about a call that a sweep meets, such as looking whether its client is still there."""
 
@@ -92,12 +95,11 @@ class Calls:
         self.draining = True
         if self._open:
             self._emptied = asyncio.Event()
-            try:
-                async with asyncio.timeout(seconds):
-                    await self._emptied.wait()
-            except TimeoutError:
+            if not await _within(seconds, self._emptied):
                 for task in self._open.values():
                     task.cancel()
+                # What they lean on is closed next: they must have ended by then.
+                await _within(UNDO_SECONDS, self._emptied)
         self.close()
 
     def close(self) -> None:
@@ -105,3 +107,13 @@ class Calls:
         if self._timer is not None:
             self._timer.cancel()
             self._timer, self._sweep_at = None, inf
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    """Whether the event came within this long."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return event.is_set()
+    return True

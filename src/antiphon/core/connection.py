@@ -38,6 +38,14 @@ class Connection:
         return None
 
     @property
+    def bearer(self) -> str | None:
+        """The token of `Authorization: Bearer`, or None when none was sent; empty when it cannot be read. A secret.
+
+        Whoever sends one is known by it or not at all: the session id that came beside it is not read.
+        """
+        return None
+
+    @property
     def agent(self) -> str:
         """What the client says it is (`User-Agent`), or an empty text."""
         return ""

@@ -39,6 +39,7 @@ class Context:
         "_identified",
         "_log",
         "_made",
+        "_outer",
         "_session",
         "action_name",
         "base",
@@ -80,6 +81,7 @@ class Context:
         self.facts: list[object] | None = None
         self._ends: list[AtEnd] | None = None
         self._made: dict[type, Any] | None = None
+        self._outer: Context | None = None
         self._session: Session | None = None
         self._log: Logger | None = None
 
@@ -94,9 +96,12 @@ class Context:
             return cast("R", service)
         return cast("R", self._make(kind))
 
-    def _make(self, kind: type) -> Any:
+    def _make(self, kind: type[Any]) -> Any:
         provider = self.runtime.scoped.get(kind)
         if provider is None:
+            service: Any = self.runtime.find(kind)
+            if service is not None:
+                return service
             raise SetupError(
                 f"The action {self.action_name} asks for {kind.__name__}, which nothing here gives. Declare it with "
                 f"@service or @scoped in one of the modules, or name it: Module(__name__, needs=[{kind.__name__}])."
@@ -111,7 +116,7 @@ class Context:
         return made
 
     def _need(self, kind: type[Any], *, optional: bool) -> Any:
-        if optional and kind not in self.runtime.services and kind not in self.runtime.scoped:
+        if optional and kind not in self.runtime.scoped and self.runtime.find(kind) is None:
             return None
         found: Any = self.get(kind)
         return found
@@ -121,14 +126,21 @@ class Context:
     async def identify(self) -> Caller:
         """Who calls. Under a rule other than `anyone` this was already asked."""
         if not self._identified:
-            identifier = self.runtime.find(Identifier)
-            self.caller = await identifier.identify(self) if identifier is not None else ANONYMOUS
+            if self._outer is not None:
+                self.caller = await self._outer.identify()
+            else:
+                identifier = self.runtime.find(Identifier)
+                self.caller = await identifier.identify(self) if identifier is not None else ANONYMOUS
             self._identified = True
         return self.caller
 
     async def session(self) -> Session:
         """The caller's session; it exists once somebody has signed in. Raises Unavailable when it cannot be read."""
         if self._session is None:
+            if self._outer is not None:
+                # One session for both, or one of them would go on with an id that the other has replaced.
+                self._session = await self._outer.session()
+                return self._session
             self._session = await self.runtime.require(SessionSource, "ctx.session()").session_of(self)
         return self._session
 
@@ -136,6 +148,8 @@ class Context:
         """From here on the call is this caller's: what signing in and out say."""
         self.caller = caller
         self._identified = True
+        if self._outer is not None:
+            self._outer.become(caller)
 
     # When
 
@@ -235,7 +249,7 @@ class Context:
             deadline=self.deadline,
             safe=self.safe,
         )
-        inner.caller, inner._identified, inner._session = self.caller, self._identified, self._session
+        inner.caller, inner._identified, inner._outer = self.caller, self._identified, self
         # One dict and one list for both, so that whatever either makes belongs to the outer call's end.
         if self._made is None:
             self._made = {}
@@ -264,12 +278,21 @@ class Context:
         return bool(self._ends)
 
     async def finish(self, error: BaseException | None) -> None:
-        """Run every step. After a failure the remaining steps are told of it; the first failure is raised."""
+        """Run every step. After a failure the remaining steps are told of it; the first failure is raised.
+
+        What fails after that is only logged: the caller is told why the call ended.
+        """
         failed = error
         for step in self._ends or ():
             try:
                 await step(failed)
             except BaseException as problem:  # noqa: BLE001  # the other steps must still run; it is raised below
-                failed = failed or problem
-        if failed is not None and error is None:
-            raise failed
+                if failed is None:
+                    failed = problem
+                else:
+                    self.log.error("call.end_failed", error=problem)
+        if failed is not None:
+            # Each step was told how the call ended, and is not told again.
+            self._ends = None
+            if error is None:
+                raise failed

@@ -52,7 +52,9 @@ class Module:
         root = importlib.import_module(self.name)
         yield root
         for found in pkgutil.walk_packages(getattr(root, "__path__", ()), prefix=f"{self.name}."):
-            yield importlib.import_module(found.name)
+            # Importing `__main__` would run the program that it is.
+            if not found.name.endswith(".__main__"):
+                yield importlib.import_module(found.name)
 
 
 def as_module(given: Module | ModuleType | str) -> Module:
@@ -60,9 +62,9 @@ def as_module(given: Module | ModuleType | str) -> Module:
     if isinstance(given, Module):
         return given
     python = importlib.import_module(given) if isinstance(given, str) else given
-    return next((value for value in vars(python).values() if isinstance(value, Module)), None) or Module(
-        python.__name__
-    )
+    # By name: the package may have imported the Module of another.
+    declared = (value for value in vars(python).values() if isinstance(value, Module) and value.name == python.__name__)
+    return next(declared, None) or Module(python.__name__)
 
 
 def gather(modules: Iterable[Module | ModuleType | str]) -> Gathered:
@@ -74,9 +76,12 @@ def gather(modules: Iterable[Module | ModuleType | str]) -> Gathered:
     gathered.services = list(dict.fromkeys(gathered.services))
     gathered.scoped = list(dict.fromkeys(gathered.scoped))
     by_name: dict[str, AnyAction] = {}
+    problems: list[str] = []
     for action in gathered.actions:
         other = by_name.setdefault(action.name, action)
         if other is not action:
-            raise SetupError(f"Two actions are called {action.name}: {other.where} and {action.where}. Rename one.")
+            problems.append(f"Two actions are called {action.name}: {other.where} and {action.where}. Rename one.")
+    if problems:
+        raise SetupError(*problems)
     gathered.actions.sort(key=lambda action: action.name)
     return gathered

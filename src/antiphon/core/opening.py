@@ -19,6 +19,16 @@ class Step(NamedTuple):
     wanted_by: str
 
 
+class Asker(NamedTuple):
+    """Who needs something without being a provider: an action, a transport, a module."""
+
+    name: str
+
+
+type Path = tuple[Provider[Any] | Asker, ...]
+"""Who needs whom, from the first asker on."""
+
+
 class Plan(NamedTuple):
     """The services in the order of opening, and the settings that they and the rest ask for."""
 
@@ -43,7 +53,7 @@ class Planner:
         self._given = frozenset(given)
         self._scoped: dict[type, Scoped[Any]] = {}
         self._steps: list[Step] = []
-        self._done: set[Service[Any]] = set()
+        self._done: set[Provider[Any]] = set()
         self._sections: dict[type[Settings], None] = {}
 
     def plan(self, wanted: Iterable[tuple[str, type]], scoped: Iterable[Scoped[Any]]) -> Plan:
@@ -53,51 +63,74 @@ class Planner:
         for service in self._own:
             self._visit(service, "the application", ())
         for provider in own:
-            self._visit_needs(provider, (provider.name,))
+            self._visit_scoped(provider, ())
         for who, kind in wanted:
-            self._want(kind, who, (who,), optional=False)
+            self._want(kind, (Asker(who),), optional=False)
         return Plan(tuple(self._steps), tuple(self._sections))
 
-    def _visit(self, service: Service[Any], wanted_by: str, path: tuple[str, ...]) -> None:
+    def _visit(self, service: Service[Any], wanted_by: str, path: Path) -> None:
         if service in self._done:
             return
-        if service.name in path:
-            circle = " → ".join((*path[path.index(service.name) :], service.name))
-            raise SetupError(
-                f"The services need each other in a circle: {circle}. Take one need out ({service.where})."
-            )
-        self._visit_needs(service, (*path, service.name))
+        self._visit_needs(service, path)
         self._done.add(service)
         self._steps.append(Step(service, wanted_by))
 
-    def _visit_needs(self, provider: Provider[Any], path: tuple[str, ...]) -> None:
-        for need in provider.needs:
-            self._want(need.type, provider.name, path, optional=need.optional)
+    def _visit_scoped(self, scoped: Scoped[Any], path: Path) -> None:
+        if scoped not in self._done:
+            self._visit_needs(scoped, path)
+            self._done.add(scoped)
 
-    def _want(self, kind: type[Any], who: str, path: tuple[str, ...], *, optional: bool) -> None:
-        if issubclass(kind, Settings):
+    def _visit_needs(self, provider: Provider[Any], path: Path) -> None:
+        if provider in path:
+            circle = _words((*path[path.index(provider) :], provider))
+            raise SetupError(
+                f"The services need each other in a circle: {circle}. Take one need out ({provider.where})."
+            )
+        for need in provider.needs:
+            self._want(need.type, (*path, provider), optional=need.optional)
+
+    def _want(self, kind: Any, path: Path, *, optional: bool) -> None:
+        if isinstance(kind, type) and issubclass(kind, Settings):
             self._sections[kind] = None
             return
-        if kind is Context or kind in self._given:
+        if kind in self._given:
             return
-        if kind in self._scoped:
-            scoped = self._scoped[kind]
-            if scoped.name not in path:
-                self._visit_needs(scoped, (*path, scoped.name))
+        if kind is Context or kind in self._scoped:
+            _refuse_lasting(kind, path)
+            if kind is not Context:
+                self._visit_scoped(self._scoped[kind], path)
             return
         service = self._giver(kind)
         if service is not None:
-            self._visit(service, who, path)
+            self._visit(service, path[-1].name, path)
         elif not optional:
-            name: str = getattr(kind, "__name__", str(kind))
+            name = _name(kind)
             raise SetupError(
-                f"Nothing gives {name}, which is needed: {' → '.join((*path, name))}. "
+                f"Nothing gives {name}, which is needed: {_words(path)} → {name}. "
                 f"Add the module whose @service yields a {name}, or pass one as App(values=[...])."
             )
 
     def _giver(self, kind: Any) -> Service[Any] | None:
         return next(
             (service for service in self._all if kind in getattr(service.gives, "__mro__", (service.gives,))), None
+        )
+
+
+def _words(path: Path) -> str:
+    return " → ".join(asker.name for asker in path)
+
+
+def _name(kind: Any) -> str:
+    return getattr(kind, "__name__", str(kind))
+
+
+def _refuse_lasting(kind: Any, path: Path) -> None:
+    """What lives as long as a call cannot be a need of what lives as long as the application."""
+    asker = path[-1]
+    if isinstance(asker, Service):
+        raise SetupError(
+            f"The service {asker.name} needs {_name(kind)}, which there is only within a call: {_words(path)}. "
+            f"Make it @scoped as well ({asker.where})."
         )
 
 
@@ -131,13 +164,21 @@ class Services:
 
     async def close(self) -> None:
         """Close everything in reverse, each part even when others fail. Raises the failures together."""
-        failures: list[Exception] = []
+        failures: list[BaseException] = []
         while self._open:
             name, opening = self._open.pop()
             try:
                 await opening.__aexit__(None, None, None)
-            except Exception as error:  # noqa: BLE001  # the other services must still close
+            except BaseException as error:  # noqa: BLE001  # the other services must still close, whatever it is
                 error.add_note(f"while closing the service {name}")
                 failures.append(error)
-        if failures:
-            raise ExceptionGroup("Some services did not close", failures)
+        raise_together("Some services did not close", failures)
+
+
+def raise_together(message: str, failures: Sequence[BaseException]) -> None:
+    """Raise what went wrong while everything was being closed; a cancellation or an exit stays what it is."""
+    for failure in failures:
+        if not isinstance(failure, Exception):
+            raise failure
+    if failures:
+        raise ExceptionGroup(message, [failure for failure in failures if isinstance(failure, Exception)])

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_origin
 
 import msgspec
 
-from antiphon.core.inputs.types import alternatives, convert_kind, is_struct, plain
+from antiphon.core.inputs.types import alternatives, convert_kind, is_struct, plain, without
 
 type Check = Callable[[Any], bool]
 
@@ -31,30 +32,85 @@ class Download:
 def check_for(annotation: Any) -> Check:
     """A function that says whether a value is what the type promises.
 
-    A Struct must be of exactly the promised class: a wider one would show what the narrower was meant to hide.
+    A Struct must be of exactly the promised class, at any depth: a wider one would show what the narrower was meant to
+    hide. What a Struct of the right class holds besides Structs is believed: type checkers look at that.
     """
-    checks = [_check_one(option) for option in alternatives(annotation)]
+    return _check_any(annotation, {})
+
+
+type _Known = dict[Any, list[Check]]
+"""The checks of the Struct types met so far, so that a type which holds itself is compiled once."""
+
+
+def _check_any(annotation: Any, known: _Known) -> Check:
+    checks = [_check_one(option, known) for option in alternatives(annotation)]
     if len(checks) == 1:
         return checks[0]
     return lambda value: any(check(value) for check in checks)
 
 
-def _check_one(annotation: Any) -> Check:
+def _check_one(annotation: Any, known: _Known) -> Check:
     bare = plain(annotation)
-    kind = get_origin(bare) or bare
+    kind, args = get_origin(bare) or bare, get_args(bare)
     if bare is None or bare is NoneType:
         return lambda value: value is None
     if bare is Any or bare is object:
         return lambda value: True
-    if is_struct(bare) or kind in (Download, msgspec.Raw):
+    if is_struct(bare):
+        return _check_struct(bare, kind, known)
+    if kind in (Download, msgspec.Raw):
         return lambda value: value.__class__ is kind
-    if kind is list and get_args(bare):
-        item = check_for(get_args(bare)[0])
+    if kind is list and args:
+        item = _check_any(args[0], known)
         return lambda value: value.__class__ is list and all(map(item, value))
-    if kind is dict and get_args(bare):
-        held = check_for(get_args(bare)[1])
+    if kind is dict and args:
+        held = _check_any(args[1], known)
         return lambda value: value.__class__ is dict and all(map(held, value.values()))
+    if kind in (set, frozenset) or (kind is tuple and args[1:] == (...,)):
+        every = _check_any(args[0], known) if args else None
+        return lambda value: value.__class__ is kind and (every is None or all(map(every, value)))
     return lambda value: _converts(value, annotation)
+
+
+def _check_struct(bare: Any, kind: type, known: _Known) -> Check:
+    if bare not in known:
+        known[bare] = []
+        known[bare] += _check_fields(bare, known)
+    elif not known[bare]:
+        # The type holds itself and is being compiled just now: its checks are looked up when they are there.
+        own = known[bare]
+        return lambda value: value.__class__ is kind and all(check(value) for check in own)
+    checks = known[bare]
+    if not checks:
+        return lambda value: value.__class__ is kind
+    return lambda value: value.__class__ is kind and all(check(value) for check in checks)
+
+
+def _check_fields(bare: Any, known: _Known) -> list[Check]:
+    """One check for each field in which a Struct can stand; a Struct of plain values costs nothing more."""
+    checks: list[Check] = []
+    for field in msgspec.structs.fields(bare):
+        annotation = without(field.type, msgspec.UnsetType)
+        if _holds_struct(annotation):
+            checks.append(_check_field(field.name, _check_any(annotation, known)))
+    return checks
+
+
+def _check_field(name: str, check: Check) -> Check:
+    read = attrgetter(name)
+
+    def of_field(value: Any) -> bool:
+        held = read(value)
+        return held is msgspec.UNSET or check(held)
+
+    return of_field
+
+
+def _holds_struct(annotation: Any) -> bool:
+    """Whether a Struct can stand in a value of this type."""
+    return any(
+        is_struct(bare) or any(map(_holds_struct, get_args(bare))) for bare in map(plain, alternatives(annotation))
+    )
 
 
 def _converts(value: object, annotation: Any) -> bool:

@@ -80,9 +80,13 @@ class Runner:
             result = self._function(ctx, inputs)
             if not self._check(result):
                 raise self._broken_promise(result)
+            if ctx.has_steps:
+                raise self._waiting_steps()
         except BaseException as error:
             told = self._told(ctx, error)
             outcome = _outcome(told)
+            if told is error:
+                raise
             raise told from error
         else:
             return result
@@ -174,10 +178,15 @@ class Runner:
         """Run a stream that another call makes."""
         if self.allow is not None:
             await self.allow.admit(ctx)
-        async for item in await self._invoke(ctx, call.inputs):
-            if not self._check(item):
-                raise self._broken_promise(item)
-            yield item
+        iterator = await self._invoke(ctx, call.inputs)
+        try:
+            async for item in iterator:
+                if not self._check(item):
+                    raise self._broken_promise(item)
+                yield item
+        finally:
+            # A consumer that leaves early must not leave the action's own `finally` to the garbage collector.
+            await _close(iterator)
 
     async def _items(self, ctx: Context, iterator: AsyncIterator[Any], started: float) -> AsyncIterator[Any]:
         outcome = OK
@@ -206,9 +215,7 @@ class Runner:
             self._count(ctx, outcome, monotonic() - started)
 
     async def _close(self, iterator: AsyncIterator[Any], ctx: Context) -> None:
-        closing = getattr(iterator, "aclose", None)
-        if closing is not None:
-            await closing()
+        await _close(iterator)
         if ctx.has_steps:
             await ctx.finish(asyncio.CancelledError())
 
@@ -237,6 +244,14 @@ class Runner:
         )
         return defect
 
+    def _waiting_steps(self) -> Defect:
+        defect = Defect()
+        defect.__cause__ = TypeError(
+            f"{self.action.where}: {self.action.name} is a plain `def` and leaves steps for the end of the call, "
+            f"which have to be awaited. Write `async def`."
+        )
+        return defect
+
     def _count(self, ctx: Context, outcome: str, seconds: float) -> None:
         transport = ctx.connection.type
         tally = self.tallies.get(transport)
@@ -252,6 +267,12 @@ class Runner:
                 caller=ctx.caller.id or ctx.caller.kind,
                 trace_id=ctx.connection.trace_id,
             )
+
+
+async def _close(iterator: AsyncIterator[Any]) -> None:
+    closing = getattr(iterator, "aclose", None)
+    if closing is not None:
+        await closing()
 
 
 def _outcome(error: BaseException) -> str:

@@ -44,7 +44,7 @@ def read_signature(function: Callable[..., object]) -> Signature:
             f"{where(function)}: {function.__name__} uses the type {error.name!r}, which does not exist when the "
             f"program runs. Import it outside `if TYPE_CHECKING:`, and define it at the top of a module."
         ) from error
-    except TypeError as error:
+    except (AttributeError, SyntaxError, TypeError) as error:
         raise SetupError(
             f"{where(function)}: {function.__name__} has an annotation that cannot be read: {error}."
         ) from error

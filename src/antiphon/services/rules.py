@@ -8,18 +8,30 @@ from antiphon.core.context import Context
 
 async def signed_in(ctx: Context) -> Verdict:
     """Everybody whom we know."""
-    return GRANTED if ctx.caller.signed_in else Verdict(granted=False, reason="nobody is signed in")
+    caller = await ctx.identify()
+    return GRANTED if caller.signed_in else Verdict(granted=False, reason="nobody is signed in")
 
 
 def role(name: str) -> Rule:
-    """Whoever holds this role."""
+    """Whoever holds this role. The system holds every one. Raises ValueError for an empty name."""
+    if not name:
+        raise ValueError("role() needs the name of a role, such as role('editor').")
 
     async def holds(ctx: Context) -> Verdict:
-        return GRANTED if ctx.caller.has_role(name) else Verdict(granted=False, reason=f"the role {name} is missing")
+        return await _has(ctx, name)
 
     return named(holds, f"role({name})")
 
 
 async def admin(ctx: Context) -> Verdict:
     """Whoever holds the role `admin`."""
-    return GRANTED if ctx.caller.has_role("admin") else Verdict(granted=False, reason="the role admin is missing")
+    return await _has(ctx, "admin")
+
+
+async def _has(ctx: Context, name: str) -> Verdict:
+    caller = await ctx.identify()
+    if caller.has_role(name):
+        return GRANTED
+    held = ", ".join(sorted(caller.roles)) or "none"
+    reason = f"the role {name} is missing; held: {held}" if caller.signed_in else "nobody is signed in"
+    return Verdict(granted=False, reason=reason)

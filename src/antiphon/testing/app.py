@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,14 @@ from click.testing import CliRunner
 from antiphon.application import App
 from antiphon.core.action import Action, Stream
 from antiphon.core.caller import SYSTEM, Caller
+from antiphon.core.clock import Clock
 from antiphon.core.connection import Connection
 from antiphon.core.runtime import Runtime
 from antiphon.testing.raw import RawAnswer, RawHttp
 from antiphon.transports.http.transport import Http
 
 HOST = "127.0.0.1"
+_BOUNDARY = "the-parts-of-this-form"
 BASE = {"ANTIPHON_ENV": "test", "HTTP_PORT": "0", "SESSION_COOKIE_SECURE": "false", "LOG_LEVEL": "warning"}
 
 
@@ -31,11 +33,37 @@ class Command:
     code: int
     out: str
     err: str
+    out_bytes: bytes = b""
 
     @property
     def result(self) -> Any:
         """Standard output, read as JSON."""
         return json.loads(self.out)
+
+    @property
+    def items(self) -> list[Any]:
+        """Standard output, read as one JSON value a line."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def error(self) -> Any:
+        """The error object: the last line of standard error, after what was logged."""
+        return json.loads(self.err.splitlines()[-1])["error"]
+
+
+def again(app: App, folder: Path | None = None, *, clock: Clock | None = None) -> App:
+    """The same application, not started and with a state of its own; so no two tests meet in it."""
+    return App(
+        app.name,
+        version=app.version,
+        modules=app.modules,
+        transports=[Http()],
+        middleware=app.middleware,
+        values=app.values,
+        settings=app.settings,
+        folder=folder or app.folder,
+        clock=clock or app.clock,
+    )
 
 
 class TestApp:
@@ -51,13 +79,22 @@ class TestApp:
     @classmethod
     @asynccontextmanager
     async def start(
-        cls, app: App, folder: Path, environ: Mapping[str, str] | None = None, *, listen: bool = True
+        cls,
+        app: App,
+        folder: Path,
+        environ: Mapping[str, str] | None = None,
+        *,
+        listen: bool = True,
+        clock: Clock | None = None,
     ) -> AsyncGenerator[Self]:
-        """Run the application on this folder and these settings, listening on a free port, for as long as the block."""
-        app.folder = folder
+        """Run the application on this folder and these settings, listening on a free port, for as long as the block.
+
+        What is run is a copy: the application itself is not touched.
+        """
+        copy = again(app, folder, clock=clock)
         settings = {**BASE, **(environ or {})}
-        async with app.running(environ=settings, listen=listen) as runtime:
-            yield cls(app, runtime, settings)
+        async with copy.running(environ=settings, listen=listen) as runtime:
+            yield cls(copy, runtime, settings)
 
     @property
     def port(self) -> int:
@@ -73,12 +110,11 @@ class TestApp:
         ctx = self.runtime.context(action, Connection("direct"), caller=caller)
         return await self.runtime.runner(action.name).run(ctx, lambda given: action.call(*given).inputs, (args, kwargs))
 
-    async def stream[**P, R](self, action: Stream[P, R], /, *args: P.args, **kwargs: P.kwargs) -> list[R]:
-        """Take every item of a streaming action, called directly as the system."""
+    async def stream[**P, R](self, action: Stream[P, R], /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[R]:
+        """Begin a streaming action, called directly as the system; what can be refused is refused here."""
         ctx = self.runtime.context(action, Connection("direct"), caller=SYSTEM)
         runner = self.runtime.runner(action.name)
-        items = await runner.open_stream(ctx, lambda given: action.call(*given).inputs, (args, kwargs))
-        return [item async for item in items]
+        return await runner.open_stream(ctx, lambda given: action.call(*given).inputs, (args, kwargs))
 
     def client(self) -> HttpClient:
         """A client with cookies of its own."""
@@ -89,23 +125,18 @@ class TestApp:
 
         `stdin` is what the command reads from standard input.
         """
-        other = App(
-            self.app.name,
-            version=self.app.version,
-            modules=self.app.modules,
-            transports=[Http()],
-            middleware=self.app.middleware,
-            values=self.app.values,
-            settings=self.app.settings,
-            folder=self.app.folder,
-        )
         # A loop belongs to its thread, and the command makes its own.
         result = await asyncio.to_thread(
-            CliRunner().invoke, other.cli, list(args), input=stdin, env=dict(self.environ), prog_name=other.name
+            CliRunner().invoke,
+            again(self.app).cli,
+            list(args),
+            input=stdin,
+            env=dict(self.environ),
+            prog_name=self.app.name,
         )
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
-        return Command(result.exit_code, result.stdout, result.stderr)
+        return Command(result.exit_code, result.stdout, result.stderr, result.stdout_bytes)
 
 
 class HttpClient:
@@ -151,6 +182,16 @@ class HttpClient:
     async def post(self, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> HttpAnswer:
         """Send a POST with a JSON body."""
         return await self.request("POST", path, body, headers=headers)
+
+    async def upload(self, path: str, name: str, data: bytes, **fields: str) -> HttpAnswer:
+        """Send a file under this name, as the form of a browser does, with text fields beside it."""
+        parts = [f'\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{text}' for key, text in fields.items()]
+        head = f'\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+        body = b"".join(f"--{_BOUNDARY}{part}\r\n".encode() for part in parts)
+        body += f"--{_BOUNDARY}{head}".encode() + data + f"\r\n--{_BOUNDARY}--\r\n".encode()
+        return await self.request(
+            "POST", path, headers={"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}, raw=body
+        )
 
     async def delete(self, path: str, headers: Mapping[str, str] | None = None) -> HttpAnswer:
         """Send a DELETE."""

@@ -38,7 +38,7 @@ def describe(annotation: Any) -> str:
     """What a value of this type is, such as `a whole number from 1 to 100`."""
     options = [option for option in alternatives(annotation) if plain(option) is not NoneType]
     outer = metas(annotation) if len(alternatives(annotation)) > 1 else ()
-    return " or ".join(_describe_one(option, outer) for option in options) or "null"
+    return " or ".join(dict.fromkeys(_describe_one(option, outer) for option in options)) or "null"
 
 
 def _describe_one(annotation: Any, outer: tuple[msgspec.Meta, ...]) -> str:

@@ -36,8 +36,8 @@ def _walk(annotation: Any, value: object, name: str, *, strict: bool) -> Iterato
 
 def _inside(annotation: Any, value: object, name: str, *, strict: bool) -> Iterator[Fault]:
     """The faults of the parts, when the whole has the right shape."""
-    for option in alternatives(annotation):
-        bare = plain(option)
+    options = [plain(option) for option in alternatives(annotation)]
+    for bare in options:
         if isinstance(value, dict):
             held = cast("dict[str, object]", value)
             if is_struct(bare) and _tag_fits(bare, held):
@@ -48,12 +48,31 @@ def _inside(annotation: Any, value: object, name: str, *, strict: bool) -> Itera
                     # The key is the caller's own text, so it is not repeated.
                     yield from _walk(get_args(bare)[1], item, f"{name}.*", strict=strict)
                 return
-        if get_origin(bare) in (list, set, frozenset) and isinstance(value, list):
+        if _lists_one_kind(bare) and isinstance(value, list):
             for index, item in enumerate(cast("list[object]", value)):
                 yield from _walk(get_args(bare)[0], item, f"{name}.{index}", strict=strict)
             return
         if bare is Email and isinstance(value, str):
             yield Fault(name, "is not an email address")
+    if isinstance(value, dict):
+        yield from _unknown_tag(list(filter(is_struct, options)), cast("dict[str, object]", value), name)
+
+
+def _lists_one_kind(bare: Any) -> bool:
+    kind = get_origin(bare)
+    return kind in (list, set, frozenset) or (kind is tuple and get_args(bare)[1:] == (...,))
+
+
+def _unknown_tag(structs: list[Any], value: dict[str, object], name: str) -> Iterator[Fault]:
+    """The fault of an object whose tag is that of none of these: it says which there are."""
+    tags: dict[str, list[str]] = {}
+    for bare in structs:
+        config = _config(bare)
+        if config.tag is not None:
+            tags.setdefault(config.tag_field, []).append(str(config.tag))
+    for field, known in tags.items():
+        message = f"is not one of {', '.join(known)}" if field in value else "is missing"
+        yield Fault(f"{name}.{field}", message)
 
 
 def _inside_struct(bare: Any, value: dict[str, object], name: str, *, strict: bool) -> Iterator[Fault]:
@@ -66,5 +85,9 @@ def _inside_struct(bare: Any, value: dict[str, object], name: str, *, strict: bo
 
 
 def _tag_fits(bare: Any, value: dict[str, object]) -> bool:
-    config = (get_origin(bare) or bare).__struct_config__
+    config = _config(bare)
     return config.tag is None or value.get(config.tag_field) == config.tag
+
+
+def _config(bare: Any) -> Any:
+    return (get_origin(bare) or bare).__struct_config__

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import msgspec
 
 from antiphon.core.errors import Fault, InvalidInput, SetupError
+from antiphon.core.inputs.contents import contents_of
 from antiphon.core.inputs.faults import MOST_FAULTS, faults_in
+from antiphon.core.inputs.flaws import flaw_of
 from antiphon.core.inputs.strings import StringReader
 from antiphon.core.inputs.types import (
     ABSENT,
@@ -46,6 +48,10 @@ class Given(NamedTuple):
     secrets: bool = True
 
 
+OUT_OF_RANGE = object()
+"""Stands for a decoded value that holds a number which no int or float can."""
+
+
 class InputField(NamedTuple):
     """One input: its Python name, its name on the wire, its type and what it is when nobody gives it."""
 
@@ -68,29 +74,41 @@ class InputField(NamedTuple):
 class Schema:
     """Everything the inputs of one action need; made once, at the start."""
 
-    __slots__ = ("_decode", "_defaults", "_mutable", "by_wire", "fields", "positional", "struct")
+    __slots__ = ("_decimals", "_decode", "_defaults", "_mutable", "by_wire", "fields", "positional", "struct")
 
     def __init__(self, owner: str, parameters: Sequence[Parameter]) -> None:
-        camel = _camel_names([parameter.name for parameter in parameters])
-        self.fields: tuple[InputField, ...] = tuple(_field(p, camel[p.name]) for p in parameters)
+        try:
+            wire = _wire_names([parameter.name for parameter in parameters])
+        except ValueError:
+            raise SetupError(f"Two inputs of {owner} have one name on the wire, in camelCase. Rename one.") from None
+        self.fields: tuple[InputField, ...] = tuple(_field(p, wire[p.name]) for p in parameters)
         self.by_wire: dict[str, InputField] = {field.wire: field for field in self.fields}
         self.positional: bool = not any(parameter.keyword_only for parameter in parameters)
         self._defaults: list[tuple[str, Any]] = [(f.name, f.default) for f in self.fields if not f.required]
         self._mutable = any(isinstance(default, list | dict | set) for _, default in self._defaults)
+        definitions: list[tuple[str, Any, Any]] = [(field.name, field.type, ABSENT) for field in self.fields]
         try:
-            definitions: list[tuple[str, Any, Any]] = [(field.name, field.type, ABSENT) for field in self.fields]
             self.struct: type[Inputs] = msgspec.defstruct(
                 "".join(word.capitalize() for word in owner.replace(":", " ").replace("-", " ").split()) + "Inputs",
                 definitions,
-                rename={field.name: field.wire for field in self.fields},
+                rename=wire,
                 kw_only=True,
                 module=__name__,
             )
             self._decode: Callable[[bytes], Inputs] = msgspec.json.Decoder(self.struct, dec_hook=convert_kind).decode
+        except NameError as error:
+            raise SetupError(
+                f"The inputs of {owner} hold the type {error.name!r}, which does not exist when the program runs. "
+                f"Import it outside `if TYPE_CHECKING:`, and define it at the top of a module."
+            ) from error
         except TypeError as error:
             raise SetupError(
                 f"The inputs of {owner} cannot be read: {error}. Use a type that says what is meant."
             ) from error
+        contents = contents_of(self.struct)
+        if contents.problems:
+            raise SetupError(*(f"The inputs of {owner} cannot be read: {problem}" for problem in contents.problems))
+        self._decimals = contents.decimals
 
     def from_json(self, data: bytes) -> Inputs:
         """Read a JSON object. Raises InvalidInput with every fault, or MalformedJson."""
@@ -110,7 +128,7 @@ class Schema:
             # ValidationError is a DecodeError: the second reading says which of the two it is.
             json_object(data)
             raise InvalidInput from None
-        if b"\\u0000" in data:
+        if b"\\u0000" in data or (self._decimals and flaw_of(inputs, None, "") is not None):
             raise InvalidInput
         return inputs
 
@@ -140,7 +158,7 @@ class Schema:
             if value is not ABSENT:
                 setattr(inputs, field.name, value)
         if faults:
-            raise InvalidInput(fields=faults)
+            raise InvalidInput(fields=faults[:MOST_FAULTS])
 
     def gather(self, *sources: Given) -> Inputs:
         """Read every field from the first source that has it. Raises InvalidInput with every fault of all of them."""
@@ -172,27 +190,18 @@ def _read_field(field: InputField, source: Given, faults: list[Fault]) -> Any:
     value = source.values[field.wire]
     if source.strings and not field.file:
         return field.strings.read(value, field.wire, faults)
+    if value is OUT_OF_RANGE:
+        faults.append(Fault(field.wire, "holds a number out of range"))
+        return ABSENT
     try:
         read = msgspec.convert(value, field.type, dec_hook=convert_kind)
     except (msgspec.ValidationError, ValueError, RecursionError):
         faults += faults_in(field.type, value, field.wire, strict=True)
         return ABSENT
-    if holds_nul(value):
-        # PostgreSQL stores no NUL in text, and no honest client sends one.
-        faults.append(Fault(field.wire, "holds a NUL character"))
+    flaw = flaw_of(read, field.declared, field.wire)
+    if flaw is not None:
+        faults.append(flaw)
     return read
-
-
-def holds_nul(value: object) -> bool:
-    """Whether a decoded value has the character NUL anywhere in its texts."""
-    if isinstance(value, str):
-        return "\0" in value
-    if isinstance(value, list | tuple):
-        return any(map(holds_nul, cast("list[object]", value)))
-    if isinstance(value, dict):
-        held = cast("dict[str, object]", value)
-        return any(map(holds_nul, held)) or any(map(holds_nul, held.values()))
-    return False
 
 
 def _field(parameter: Parameter, wire: str) -> InputField:
@@ -214,6 +223,9 @@ def json_object(data: bytes) -> Mapping[str, object]:
     """The object in a body. Raises MalformedJson, or InvalidInput when it is some other JSON."""
     try:
         value = msgspec.json.decode(data)
+    except msgspec.ValidationError:
+        # The one thing that untyped JSON is refused for by this name: a number that no float or int can hold.
+        return _by_name(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedJson from error
     if not isinstance(value, dict):
@@ -221,11 +233,25 @@ def json_object(data: bytes) -> Mapping[str, object]:
     return value  # pyright: ignore[reportUnknownVariableType]  # a JSON object has string keys
 
 
-def _camel_names(names: Sequence[str]) -> dict[str, str]:
-    """The wire names, by the rule that Structs use."""
+def _by_name(data: bytes) -> Mapping[str, object]:
+    """The object in a body, with OUT_OF_RANGE for every value that holds a number out of range."""
+    try:
+        raws = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+        return {name: _or_out_of_range(raw) for name, raw in raws.items()}
+    except msgspec.ValidationError:
+        raise InvalidInput("The body is not a JSON object.", fields=[]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedJson from error
 
-    def camel(name: str) -> str:
-        first, *rest = name.split("_")
-        return first + "".join(part.capitalize() for part in rest)
 
-    return {name: camel(name) for name in names}
+def _or_out_of_range(raw: msgspec.Raw) -> object:
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.ValidationError:
+        return OUT_OF_RANGE
+
+
+def _wire_names(names: Sequence[str]) -> dict[str, str]:
+    """The wire names, by the rule that Structs use. Raises ValueError when two are the same."""
+    fields = msgspec.structs.fields(msgspec.defstruct("Names", names, rename="camel"))
+    return {field.name: field.encode_name for field in fields}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any
+from decimal import Decimal
+from typing import Any, get_origin
 
 import msgspec
 
 from antiphon.core.errors import Fault
 from antiphon.core.inputs.describe import describe
 from antiphon.core.inputs.faults import faults_in
+from antiphon.core.inputs.flaws import flaw_of
 from antiphon.core.inputs.types import ABSENT, alternatives, convert_kind, is_list, is_structure, is_text, plain
+from antiphon.core.secrets import Secret
 
 MOST_VALUES = 1_000
 """No input takes more strings than this under one name."""
@@ -20,7 +22,7 @@ MOST_VALUES = 1_000
 class StringReader:
     """Reads the strings given for one input."""
 
-    __slots__ = ("annotation", "float", "list", "raw", "structure", "text")
+    __slots__ = ("annotation", "list", "numbers", "raw", "structure", "text")
 
     def __init__(self, annotation: Any) -> None:
         self.annotation = annotation
@@ -28,7 +30,7 @@ class StringReader:
         self.structure = is_structure(annotation)
         self.text = is_text(annotation)
         self.raw = annotation is str
-        self.float = float in map(plain, alternatives(annotation))
+        self.numbers = any(kind in (float, Decimal, Secret) for kind in map(_kind, alternatives(annotation)))
 
     def read(self, given: Sequence[str], name: str, faults: list[Fault]) -> Any:
         """The value, or ABSENT when there is none; what does not fit is added to `faults`."""
@@ -52,20 +54,18 @@ class StringReader:
         except (msgspec.ValidationError, ValueError):
             faults += faults_in(self.annotation, text, name, strict=False)
             return ABSENT
-        if self.float and isinstance(value, float) and not math.isfinite(value):
-            faults.append(Fault(name, f"is not {describe(self.annotation)}"))
-            return ABSENT
-        return value
+        return self._flawless(value, name, faults) if self.numbers else value
 
     def _read_list(self, given: Sequence[str], name: str, faults: list[Fault]) -> Any:
         if len(given) > MOST_VALUES:
             faults.append(Fault(name, f"has more than {MOST_VALUES:,} values"))
             return ABSENT
         try:
-            return msgspec.convert(list(given), self.annotation, strict=False, dec_hook=convert_kind)
+            value = msgspec.convert(list(given), self.annotation, strict=False, dec_hook=convert_kind)
         except (msgspec.ValidationError, ValueError):
             faults += faults_in(self.annotation, list(given), name, strict=False)
             return ABSENT
+        return self._flawless(value, name, faults)
 
     def _read_structure(self, text: str, name: str, faults: list[Fault]) -> Any:
         """An object is given as JSON: no other notation of nested names is understood."""
@@ -75,7 +75,20 @@ class StringReader:
             faults.append(Fault(name, f"is not {describe(self.annotation)} written as JSON"))
             return ABSENT
         try:
-            return msgspec.convert(value, self.annotation, dec_hook=convert_kind)
+            read = msgspec.convert(value, self.annotation, dec_hook=convert_kind)
         except (msgspec.ValidationError, ValueError, RecursionError):
             faults += faults_in(self.annotation, value, name, strict=True)
             return ABSENT
+        return self._flawless(read, name, faults)
+
+    def _flawless(self, value: Any, name: str, faults: list[Fault]) -> Any:
+        flaw = flaw_of(value, self.annotation, name)
+        if flaw is None:
+            return value
+        faults.append(flaw)
+        return ABSENT
+
+
+def _kind(annotation: Any) -> Any:
+    bare = plain(annotation)
+    return get_origin(bare) or bare

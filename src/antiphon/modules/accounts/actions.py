@@ -116,7 +116,7 @@ async def create_session(ctx: Context, email: str, password: GivenPassword) -> S
     if account is None or not account.may_sign_in or not fits:
         raise NotSignedIn("Email or password is wrong.")
     if passwords.needs_rehash(account.password_hash):
-        await users.change(account.id, {"password_hash": await passwords.hash(password)})
+        await users.rehash(account.id, await passwords.hash(password))
     session = await ctx.session()
     await session.start(await users.caller(account))
     times = SessionTimes(session.created_at, session.idle_at, session.expires_at)

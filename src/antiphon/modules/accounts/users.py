@@ -81,6 +81,10 @@ class Users:
         await self._work.execute(update(users).where(users.c.id == user_id).values(**changes, updated_at=self._now))
         return await self.require(user_id)
 
+    async def rehash(self, user_id: str, password_hash: str) -> None:
+        """Keep the same password under other settings: nothing that anybody sees has changed."""
+        await self._work.execute(update(users).where(users.c.id == user_id).values(password_hash=password_hash))
+
     async def roles(self, user_id: str) -> frozenset[str]:
         """The roles a user holds."""
         return frozenset(await self._work.scalars(select(user_roles.c.role).where(user_roles.c.user_id == user_id)))

@@ -10,6 +10,7 @@ from msgspec import Meta
 from antiphon import (
     Context,
     Download,
+    Forbidden,
     InvalidInput,
     NotFound,
     TooLarge,
@@ -22,6 +23,7 @@ from antiphon import (
     post,
     raises,
     signed_in,
+    type_of,
 )
 from antiphon.modules.files.files import File, Files
 from antiphon.modules.files.storage import FileStorage
@@ -32,31 +34,36 @@ type Description = Annotated[str, Meta(max_length=500)]
 @action("file:upload", post("/file", status=201, location="/file/{id}"), allow(signed_in), raises(TooLarge))
 async def upload_file(ctx: Context, file: Upload, description: Description = "") -> File:
     """Upload a file. Its name and its content have to agree on what it is, and that has to be an allowed type."""
+    owner = _owner(ctx)
     storage, files = ctx.get(FileStorage), ctx.get(Files)
-    kind = file.sniffed
-    if kind is None or kind not in storage.settings.types:
+    extension = PurePath(file.name).suffix
+    kind = type_of(extension)
+    if kind not in storage.settings.types:
         raise InvalidInput.of("file", "is of a type that is not accepted here")
-    if not agrees(PurePath(file.name).suffix, kind):
+    if not agrees(extension, file.sniffed):
         raise InvalidInput.of("file", "has a name that says another type than its content")
-    count, used_bytes = await files.used(ctx.caller.id)
+    if file.size_bytes > storage.settings.file_bytes:
+        raise TooLarge(f"A file may have {storage.settings.file_bytes} bytes at most.")
+    count, used_bytes = await files.used(owner)
     if count >= storage.settings.user_count or used_bytes + file.size_bytes > storage.settings.user_bytes:
         raise TooLarge("There is no room left for this file. Delete others first.")
     kept = File(ctx.new_id(), file.name, kind, file.size_bytes, file.sha256, description, ctx.now)
-    await files.add(kept, ctx.caller.id)
+    await files.add(kept, owner)
 
     async def forget(error: BaseException | None) -> None:
         if error is not None:
             await storage.remove(kept.id)
 
-    await storage.keep(file, kept.id)
+    # Registered first, so that a disk that fails half-way leaves nothing either.
     ctx.at_end(forget)
+    await storage.keep(file, kept.id)
     return kept
 
 
 @action("file:download", get("/file/{file_id}"), allow(signed_in), raises(NotFound))
 async def download_file(ctx: Context, file_id: str) -> Download:
     """Download a file of one's own."""
-    file = await ctx.get(Files).require(file_id, ctx.caller.id)
+    file = await ctx.get(Files).require(file_id, _owner(ctx))
     path = ctx.get(FileStorage).path(file.id)
     return Download(path, file.name, file.type, file.size_bytes, file.sha256, file.created_at)
 
@@ -65,7 +72,7 @@ async def download_file(ctx: Context, file_id: str) -> Download:
 async def delete_file(ctx: Context, file_id: str) -> None:
     """Delete a file of one's own."""
     storage, files = ctx.get(FileStorage), ctx.get(Files)
-    file = await files.require(file_id, ctx.caller.id)
+    file = await files.require(file_id, _owner(ctx))
     await files.remove(file.id)
 
     async def forget(error: BaseException | None) -> None:
@@ -73,3 +80,9 @@ async def delete_file(ctx: Context, file_id: str) -> None:
             await storage.remove(file.id)
 
     ctx.at_end(forget)
+
+
+def _owner(ctx: Context) -> str:
+    if not ctx.caller.id:
+        raise Forbidden("A file belongs to a user, and the system is none.")
+    return ctx.caller.id

@@ -33,6 +33,7 @@ class FileSettings(Settings, frozen=True):
     section: ClassVar[str] = "files"
 
     types: Annotated[tuple[str, ...], doc("The content types that may be uploaded.")] = DEFAULT_TYPES
+    file_bytes: Annotated[int, Meta(ge=1), doc("How large one file may be.")] = 10 * 1024**2
     user_bytes: Annotated[int, Meta(ge=1), doc("What the files of one user may take together.")] = 1024**3
     user_count: Annotated[int, Meta(ge=1), doc("How many files one user may have.")] = 10_000
 

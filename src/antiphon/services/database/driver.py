@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from antiphon.services.database.address import Address
 
-GRACE = 0.25
+GRACE = 0.5
 """Seconds between the server's time limit and the driver's: a live server answers first, a silent one is given up."""
 
 
@@ -26,6 +26,10 @@ class Driver(Protocol):
 
     def allow(self, limits: Limits) -> str | None:
         """Give the next statement this long. Where the server must be told first, the statement that tells it."""
+        ...
+
+    def patience(self, limits: Limits) -> float:
+        """How long to wait for the statement's end before the database is taken for silent."""
         ...
 
 

@@ -56,6 +56,10 @@ class PostgresConnection(_Connection):
         """Give the next statement this long; the server hears of it only when it would answer too late."""
         return self._tell(limits) if self._told > limits.driver else None
 
+    def patience(self, limits: Limits) -> float:
+        """The driver's limit, after which a live server would have answered."""
+        return limits.driver
+
     def transaction(self, **_: object) -> _Transaction:
         """What SQLAlchemy begins, commits and rolls back."""
         return _Transaction(self, self._opening)

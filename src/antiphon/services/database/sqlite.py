@@ -36,6 +36,9 @@ WRITING = "BEGIN IMMEDIATE"
 LOOK_EVERY = 20_000
 """Steps of SQLite's machine between two looks at the clock: some tenths of a millisecond."""
 
+DISK_SECONDS = 5.0
+"""How long the system may be busy with the disk after a statement should have ended."""
+
 CLOSE_SECONDS = 1.0
 """How long closing waits for a statement that was told to stop."""
 
@@ -67,6 +70,10 @@ class SqliteConnection(aiosqlite.Connection):
     def allow(self, limits: Limits) -> None:
         """Give the next statement this long."""
         self._until = monotonic() + limits.server
+
+    def patience(self, limits: Limits) -> float:
+        """Longer than any limit: our own thread stops the statement, unless the disk does not answer."""
+        return limits.driver + DISK_SECONDS
 
     # What SQLAlchemy says
 

@@ -39,7 +39,7 @@ class Transaction:
         """Run a statement within these limits."""
         first = self._driver.allow(limits)
         try:
-            async with asyncio.timeout(limits.driver):
+            async with asyncio.timeout(self._driver.patience(limits)):
                 if first is not None:
                     await self._connection.exec_driver_sql(first)
                 result = await job(self._connection)
@@ -52,7 +52,7 @@ class Transaction:
         """Commit and give the connection back. After an error call `undo`."""
         self._driver.allow(limits)
         try:
-            async with asyncio.timeout(limits.driver):
+            async with asyncio.timeout(self._driver.patience(limits)):
                 await self._connection.commit()
         except TimeoutError:
             raise SilentServer("no answer to COMMIT within the driver's limit") from None

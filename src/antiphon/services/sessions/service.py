@@ -1,27 +1,60 @@
-"""PLACEHOLDER until the real one is written."""
+"""The sessions of an application: gives each call its own, and ends all of a user's at once."""
+
+from __future__ import annotations
+
 from collections.abc import AsyncIterator
-from datetime import timedelta
-import secrets
-from antiphon.core.caller import ANONYMOUS, Caller
+
+from antiphon.core.clock import Clock
 from antiphon.core.context import Context
 from antiphon.core.service import service
-from antiphon.core.session import Session, SessionSource, SessionStarted, SessionEnded
+from antiphon.core.session import SessionEnded, SessionSource, SessionStarted
+from antiphon.services.sessions.ledger import Ledger
+from antiphon.services.sessions.record import Absent, is_token
+from antiphon.services.sessions.session import StoredSession
+from antiphon.services.sessions.settings import SessionSettings
 from antiphon.stores.base import Store
-DATA: dict[str, Caller] = {}
-class S:
-    def __init__(self, ctx: Context, token: str | None) -> None:
-        self.ctx = ctx; self.token = token; self.created_at = ctx.now; self.idle_at = ctx.now; self.expires_at = ctx.now
-    @property
-    def caller(self) -> Caller | None: return DATA.get(self.token or "")
-    async def start(self, caller: Caller) -> None:
-        self.token = secrets.token_urlsafe(32); DATA[self.token] = caller; self.ctx.tell(SessionStarted(self.token, 86400)); self.ctx.become(caller)
-    async def rotate(self, caller: Caller | None = None) -> None: ...
-    async def end(self) -> None:
-        DATA.pop(self.token or "", None); self.ctx.tell(SessionEnded()); self.ctx.become(ANONYMOUS)
-    async def end_others(self) -> None: ...
+
+
 class Sessions(SessionSource):
-    async def session_of(self, ctx: Context) -> Session: return S(ctx, ctx.connection.session_token)
-    async def end_all(self, user_id: str) -> None: ...
+    """Who is signed in, in the store. Without the store a session cannot be read: Unavailable, never anonymous."""
+
+    def __init__(self, store: Store, settings: SessionSettings, clock: Clock) -> None:
+        self._ledger = Ledger(store, settings, clock)
+
+    async def session_of(self, ctx: Context) -> StoredSession:
+        """The session that this call came with; one trip to the store, and none when the client sent no id."""
+        token = _token(ctx)
+        if token is None:
+            return StoredSession(ctx, self._ledger)
+        found = await self._ledger.read(token)
+        if not isinstance(found, Absent):
+            return StoredSession(ctx, self._ledger, token, found)
+        if found is Absent.ENDED:
+            # The client carries an id that will never be of use again; without this, every later call costs a read.
+            ctx.tell(SessionEnded())
+        return StoredSession(ctx, self._ledger)
+
+    async def end_all(self, user_id: str) -> None:
+        """End every session of a user at once: what disabling, deleting and a change of rights ask for."""
+        await self._ledger.end_all(user_id)
+
+
+def _token(ctx: Context) -> str | None:
+    """The id to look under: what this call itself has begun or ended counts before what the client sent."""
+    for fact in reversed(ctx.facts or ()):
+        if isinstance(fact, SessionStarted):
+            return fact.token
+        if isinstance(fact, SessionEnded):
+            return None
+    if ctx.connection.bearer is not None:
+        # The token wins, and the cookie beside it is not read.
+        return None
+    token = ctx.connection.session_token
+    # What does not look like ours is left alone: it may be another program's cookie on the same host.
+    return token if token is not None and is_token(token) else None
+
+
 @service
-async def sessions(store: Store) -> AsyncIterator[Sessions]:
-    yield Sessions()
+async def sessions(store: Store, settings: SessionSettings, clock: Clock) -> AsyncIterator[Sessions]:
+    """Browser sessions; the store must be there when one is read, not when the application starts."""
+    yield Sessions(store, settings, clock)

@@ -19,14 +19,23 @@ class SessionSettings(Settings, frozen=True):
     section: ClassVar[str] = "session"
 
     cookie_secure: Annotated[
-        bool, doc("Whether the cookie is `__Host-session` and goes over https only; switch it off for plain http at home.")
+        bool,
+        doc("Whether the cookie is `__Host-session` and goes over https only; switch it off for plain http at home."),
     ] = True
     idle_time: Annotated[timedelta, doc("How long a session lives without a call.")] = timedelta(hours=24)
     life_time: Annotated[timedelta, doc("How long a session lives in any case.")] = timedelta(days=30)
     touch_time: Annotated[timedelta, doc("How often, at most, a call moves the idle life on.")] = timedelta(minutes=1)
-    per_user: Annotated[Annotated[int, Meta(ge=1)], doc("The sessions of one user; one more ends the oldest.")] = 20
+    per_user: Annotated[
+        int, Meta(ge=1, le=1_000), doc("The sessions of one user at once; one more ends the oldest.")
+    ] = 20
 
     def problems(self, environment: Environment) -> Iterable[Fault]:
-        """An open cookie is refused in production."""
+        """An open cookie is refused in production, and so are lives that contradict each other."""
         if environment == "production" and not self.cookie_secure:
             yield Fault("cookie_secure", "must be on in production: without it anybody on the way can take a session")
+        if self.touch_time < timedelta(0):
+            yield Fault("touch_time", "is below zero. Write 0s to move the idle life on with every call.")
+        if self.idle_time <= self.touch_time:
+            yield Fault("idle_time", "must be longer than session.touch_time, or sessions end while they are used")
+        if self.life_time < self.idle_time:
+            yield Fault("life_time", "must be at least session.idle_time")

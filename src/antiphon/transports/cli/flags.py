@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
+import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
-from typing import Any
+from typing import Any, cast, get_args
 
 import click
 import msgspec
@@ -18,7 +19,9 @@ from antiphon.core.errors import Fault, InvalidInput, SetupError
 from antiphon.core.inputs.describe import describe
 from antiphon.core.inputs.kinds import Upload
 from antiphon.core.inputs.schema import Given, InputField, Inputs
-from antiphon.core.inputs.types import alternatives, plain
+from antiphon.core.inputs.types import alternatives, is_structure, plain
+from antiphon.core.secrets import Secret
+from antiphon.wire.multipart import shown_name
 from antiphon.wire.sniff import ENOUGH_BYTES, sniff
 
 TAKEN = frozenset(("output", "as", "help"))
@@ -56,24 +59,49 @@ def is_switch(field: InputField) -> bool:
     return [plain(option) for option in alternatives(field.type) if plain(option) is not NoneType] == [bool]
 
 
-def read_flags(action: AnyAction, given: Mapping[str, Any]) -> Inputs:
-    """The inputs from the flags that were given. Raises InvalidInput naming every flag at fault."""
+def ask_secrets(action: AnyAction, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The same flags with every secret that is asked for, or read from standard input (`-`, one line each).
+
+    A secret that stands on the command line stays as it is, for `read_flags` to refuse: every process could read it.
+    Raises click.Abort when the person at the terminal gives up.
+    """
+    asked = dict(given)
+    for field in action.schema.fields:
+        if not field.secret:
+            continue
+        value = given.get(field.name)
+        wanted = list(value) == [FROM_STDIN] if value else field.required
+        if wanted and sys.stdin.isatty():
+            asked[field.name] = Secret(click.prompt(flag_of(field), hide_input=True, err=True))
+        elif wanted and value:
+            asked[field.name] = Secret(sys.stdin.readline().rstrip("\r\n"))
+    return asked
+
+
+def read_flags(action: AnyAction, given: Mapping[str, Any], folder: Path) -> Inputs:
+    """The inputs from the flags that were given. Raises InvalidInput naming every flag at fault.
+
+    Files are copied to `folder`, because an action may keep what it is given, and the person keeps their own.
+    """
     texts: dict[str, list[str]] = {}
-    files: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     faults: list[Fault] = []
     for field in action.schema.fields:
         value = given.get(field.name)
+        if value is None or value == ():
+            continue
         if is_switch(field):
-            if value is not None:
-                texts[field.wire] = ["true" if value else "false"]
+            texts[field.wire] = ["true" if value else "false"]
         elif field.secret:
-            _read_secret(field, list(value or ()), texts, faults)
-        elif field.file and value:
-            files[field.wire] = _read_files(field, list(value), faults)
-        elif value:
+            _read_secret(field, value, texts, faults)
+        elif field.file:
+            values[field.wire] = _read_files(field, value, folder, faults)
+        elif _holds_structures(field):
+            values[field.wire] = _read_structures(field, value, faults)
+        else:
             texts[field.wire] = list(value)
     try:
-        inputs = action.schema.gather(Given(texts, strings=True), Given(files))
+        inputs = action.schema.gather(Given(texts, strings=True), Given(values))
     except InvalidInput as error:
         named = {fault.name for fault in faults}
         raise InvalidInput(fields=[*faults, *(fault for fault in error.fields if fault.name not in named)]) from None
@@ -82,28 +110,37 @@ def read_flags(action: AnyAction, given: Mapping[str, Any]) -> Inputs:
     return inputs
 
 
-def _read_secret(field: InputField, value: list[str], texts: dict[str, list[str]], faults: list[Fault]) -> None:
-    """A secret is asked for, or read from standard input; on the command line every process could read it."""
-    if not value:
-        if field.required and sys.stdin.isatty():
-            texts[field.wire] = [click.prompt(flag_of(field), hide_input=True, err=True)]
-    elif value == [FROM_STDIN]:
-        texts[field.wire] = [sys.stdin.readline().rstrip("\r\n")]
+def _read_secret(field: InputField, value: Any, texts: dict[str, list[str]], faults: list[Fault]) -> None:
+    if isinstance(value, Secret):
+        texts[field.wire] = [cast("Secret[str]", value).reveal()]
     else:
         faults.append(Fault(field.wire, f"is a secret: write --{flag_of(field)} - and give it on standard input"))
 
 
-def _read_files(field: InputField, paths: list[str], faults: list[Fault]) -> Any:
+def _holds_structures(field: InputField) -> bool:
+    return field.many and any(map(is_structure, get_args(plain(alternatives(field.type)[0]))))
+
+
+def _read_structures(field: InputField, texts: Sequence[str], faults: list[Fault]) -> list[Any]:
+    try:
+        return [msgspec.json.decode(text) for text in texts]
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        faults.append(Fault(field.wire, "is not an object written as JSON, for each time it is given"))
+        return []
+
+
+def _read_files(field: InputField, paths: Sequence[str], folder: Path, faults: list[Fault]) -> Any:
     uploads: list[Upload] = []
-    for text in paths:
-        path = Path(text)
+    for number, text in enumerate(paths):
+        source, copy = Path(text), folder / f"{field.name}-{number}"
         try:
-            with path.open("rb") as file:
+            shutil.copyfile(source, copy)
+            with copy.open("rb") as file:
                 sniffed = sniff(file.read(ENOUGH_BYTES))
                 file.seek(0)
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-            kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-            uploads.append(Upload(path.name, kind, sniffed, path.stat().st_size, digest, path))
+            kind = mimetypes.guess_type(source.name)[0] or "application/octet-stream"
+            uploads.append(Upload(shown_name(source.name), kind, sniffed, copy.stat().st_size, digest, copy))
         except OSError as error:
             faults.append(Fault(field.wire, f"cannot be read: {error.strerror}"))
     if field.many or len(uploads) != 1:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import msgspec
@@ -14,12 +14,12 @@ import uvloop
 
 from antiphon.core.action import AnyAction
 from antiphon.core.app import App
-from antiphon.core.errors import SetupError
+from antiphon.core.errors import InvalidInput, SetupError
 from antiphon.core.runtime import Runtime
 from antiphon.core.traits import Deprecated
-from antiphon.services.database.commands import migrate
-from antiphon.transports.cli.exits import SETUP
+from antiphon.transports.cli.exits import EXITS, SETUP
 from antiphon.transports.cli.flags import flags_for
+from antiphon.transports.cli.places import USAGE, load, split_place
 from antiphon.transports.cli.printing import Form, as_table, default_form, print_error
 from antiphon.transports.cli.running import run_command
 from antiphon.transports.cli.serving import serve
@@ -32,8 +32,9 @@ class Program(click.Group):
         super().__init__(app.name, help=f"{app.name} {app.version}: every action is a command.")
         self._app = app
         self._actions: dict[str, AnyAction] | None = None
-        for command in _own_commands(app):
+        for command in (_serve_command(app), _actions_command(self), _migrate_command(app)):
             self.add_command(command)
+        self.params.append(_version_option(app))
 
     @property
     def actions(self) -> dict[str, AnyAction]:
@@ -42,8 +43,7 @@ class Program(click.Group):
             try:
                 self._actions = {action.name: action for action in self._app.gathered().actions}
             except SetupError as error:
-                print_error(error, "", self._app.clock.now(), "table")
-                sys.exit(SETUP)
+                _leave(error)
         return self._actions
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -66,7 +66,8 @@ def _command(app: App, action: AnyAction) -> click.Command:
     def run(output: Form | None, as_whom: str | None, **given: Any) -> None:
         sys.exit(run_command(app, action, given, as_whom, output or default_form()))
 
-    return click.Command(
+    return ActionCommand(
+        app,
         action.name,
         callback=run,
         params=[
@@ -80,29 +81,86 @@ def _command(app: App, action: AnyAction) -> click.Command:
     )
 
 
-def _own_commands(app: App) -> list[click.Command]:
+class ActionCommand(click.Command):
+    """An action as a command. What does not fit its flags is told like any other input that does not fit."""
+
+    def __init__(self, app: App, name: str, **options: Any) -> None:
+        super().__init__(name, context_settings={"allow_extra_args": True}, **options)
+        self._app = app
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            rest = super().parse_args(ctx, args)
+            if rest:
+                # Not repeated: it may be a secret that stands in the wrong place.
+                raise click.UsageError("An argument belongs to no flag. Write every input as --name value.", ctx)
+        except click.UsageError as error:
+            if _asked_form(given) == "table":
+                raise
+            fault = InvalidInput(error.format_message())
+            print_error(fault, self._app.ids.uuid7(), self._app.clock.now(), "json")
+            ctx.exit(EXITS[InvalidInput])
+        return rest
+
+
+def _asked_form(args: Sequence[str]) -> Form:
+    """The form that was asked for, though the flags as a whole could not be read."""
+    for flag, value in zip(args, (*args[1:], ""), strict=True):
+        if flag in ("--output=json", "--output=table") or (flag == "--output" and value in ("json", "table")):
+            return "json" if (flag + value).endswith("json") else "table"
+    return default_form()
+
+
+def _version_option(app: App) -> click.Option:
+    def show(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:  # noqa: FBT001  # click calls it so
+        if asked:
+            click.echo(f"{app.name} {app.version}")
+            ctx.exit()
+
+    return click.Option(
+        ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=show, help="Say the version."
+    )
+
+
+def _serve_command(app: App) -> click.Command:
     @click.command("serve", help="Serve until a signal ends it.")
     def serve_command() -> None:
         sys.exit(serve(app, lambda runtime: greeting(app, runtime)))
 
+    return serve_command
+
+
+def _actions_command(program: Program) -> click.Command:
     @click.command("actions", help="List every action: who may call it, and how it is reached.")
-    @click.option("--output", type=click.Choice(["json", "table"]))
+    @click.option("--output", type=click.Choice(["json", "table"]), help="How to print the list.")
     def actions_command(output: Form | None) -> None:
-        rows = [_row(action) for action in app.gathered().actions]
+        rows = [_row(action) for action in program.actions.values()]
         click.echo(as_table(rows) if (output or default_form()) == "table" else msgspec.json.encode(rows).decode())
 
+    return actions_command
+
+
+def _migrate_command(app: App) -> click.Command:
     @click.command("migrate", help="Bring the database's schema up to date, or write the next migration.")
     @click.option("--make", metavar="MESSAGE", help="Write a migration for what the tables say and the database lacks.")
     def migrate_command(make: str | None) -> None:
+        # Imported here, because no other command should wait for what only migrating needs.
+        from antiphon.services.database.commands import migrate  # noqa: PLC0415
+
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 for line in runner.run(migrate(app, make)):
                     click.echo(line)
         except SetupError as error:
-            print_error(error, "", app.clock.now(), "table")
-            sys.exit(SETUP)
+            _leave(error)
 
-    return [serve_command, actions_command, migrate_command]
+    return migrate_command
+
+
+def _leave(error: SetupError) -> NoReturn:
+    print_error(error, "", datetime.now(UTC), "table")
+    sys.exit(SETUP)
 
 
 def greeting(app: App, runtime: Runtime) -> list[str]:
@@ -123,21 +181,15 @@ def _row(action: AnyAction) -> dict[str, str]:
     }
 
 
-def main() -> None:
-    """`antiphon serve olympus.app:app` is `olympus serve`: the application is named first or after the command."""
-    names = [argument for argument in sys.argv[1:] if ":" in argument and not argument.startswith("-")]
-    places = [name for name in names if "." in name.partition(":")[0] or name.endswith(":app")]
-    if not places:
-        print_error(
-            SetupError("Say which application, as in `antiphon serve package.module:app`."), "", _now(), "table"
-        )
-        sys.exit(SETUP)
-    module, _, name = places[0].partition(":")
-    sys.path.insert(0, "")
-    app = getattr(importlib.import_module(module), name)
-    arguments = [argument for argument in sys.argv[1:] if argument != places[0]]
-    app.cli(args=arguments, prog_name=f"antiphon {places[0]}")
-
-
-def _now() -> Any:
-    return datetime.now(UTC)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command `antiphon`: run a command of the application that the arguments name, and leave the process."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given in (["--help"], ["-h"]):
+        print(USAGE)  # noqa: T201  # standard output is what a command answers on
+        return
+    try:
+        place, rest = split_place(given)
+        app = load(place)
+    except SetupError as error:
+        _leave(error)
+    program(app).main(args=rest, prog_name=f"antiphon --app {place}")

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
+import os
+import sys
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import click
 import uvloop
 
 from antiphon.core.action import AnyAction
 from antiphon.core.app import App
 from antiphon.core.caller import ANONYMOUS, SYSTEM, Caller, Directory
 from antiphon.core.connection import Connection
+from antiphon.core.context import Context
 from antiphon.core.errors import CallError, Defect, NotFound, SetupError
 from antiphon.core.inputs.schema import Inputs
 from antiphon.core.runtime import Runtime
 from antiphon.transports.cli.exits import INTERRUPTED, exit_code
-from antiphon.transports.cli.flags import read_flags
+from antiphon.transports.cli.flags import ask_secrets, read_flags
 from antiphon.transports.cli.printing import Form, print_error, print_item, print_result
 
 QUIET: Mapping[str, Mapping[str, object]] = {"log": {"level": "warning"}}
@@ -27,11 +33,17 @@ QUIET: Mapping[str, Mapping[str, object]] = {"log": {"level": "warning"}}
 
 def run_command(app: App, action: AnyAction, given: Mapping[str, Any], as_whom: str | None, form: Form) -> int:
     """Run an action with these flags; gives the exit code."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        try:
+    try:
+        # Asked for before the loop runs: it would not hear an interrupt while it waits for a person.
+        given = ask_secrets(action, given)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_run(app, action, given, as_whom, form))
-        except KeyboardInterrupt:
-            return INTERRUPTED
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever reads has enough. What is still in the buffer must not fail again when Python flushes it at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 async def _run(app: App, action: AnyAction, given: Mapping[str, Any], as_whom: str | None, form: Form) -> int:
@@ -42,25 +54,41 @@ async def _run(app: App, action: AnyAction, given: Mapping[str, Any], as_whom: s
             ctx = runtime.context(action, Connection("cli", id=request_id), caller=caller)
             ctx.request_id = request_id
             if as_whom is not None:
-                ctx.log.info("cli.as", caller=caller.id or caller.kind)
-            runner = runtime.runner(action.name)
-
-            def read(flags: Mapping[str, Any]) -> Inputs:
-                return read_flags(action, flags)
-
-            if action.streams:
-                items = await runner.open_stream(ctx, read, given)
-                async for item in items:
-                    print_item(item)
-            else:
-                print_result(await runner.run(ctx, read, given), form)
+                # A command is quiet below this level, and who spoke in whose name has to be on record.
+                ctx.log.warning("cli.as", caller=caller.id or caller.kind)
+            with _upload_folder(runtime, action) as folder:
+                await _answer(runtime, action, ctx, given, folder, form)
     except (CallError, Defect, SetupError) as error:
         print_error(error, request_id, datetime.now(UTC), form)
         return exit_code(error)
-    except BrokenPipeError:
-        with suppress(OSError):
-            return 0
     return 0
+
+
+async def _answer(
+    runtime: Runtime, action: AnyAction, ctx: Context, given: Mapping[str, Any], folder: Path, form: Form
+) -> None:
+    runner = runtime.runner(action.name)
+
+    def read(flags: Mapping[str, Any]) -> Inputs:
+        return read_flags(action, flags, folder)
+
+    if action.streams:
+        async for item in await runner.open_stream(ctx, read, given):
+            print_item(item)
+    else:
+        print_result(await runner.run(ctx, read, given), form)
+
+
+@contextmanager
+def _upload_folder(runtime: Runtime, action: AnyAction) -> Generator[Path]:
+    """A folder for the files of this call, gone with it."""
+    if not any(field.file for field in action.schema.fields):
+        yield runtime.info.folder
+        return
+    uploads = runtime.info.folder / "uploads"
+    uploads.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=uploads, prefix="cli-") as folder:
+        yield Path(folder)
 
 
 async def _caller(runtime: Runtime, as_whom: str | None) -> Caller:

@@ -79,12 +79,10 @@ class Browsers:
         return [*allowed, (b"access-control-expose-headers", EXPOSED_HEADERS)]
 
     def preflight(self, request: Request, methods: Iterable[str]) -> Headers:
-        """What OPTIONS says to a page of a listed origin before it makes its request."""
-        allowed = self.headers(request)
-        if not allowed or request.header(b"access-control-request-method") is None:
+        """What OPTIONS says to a page of a listed origin before it makes its request, beside `headers`."""
+        if request.header(b"access-control-request-method") is None or not self.headers(request):
             return []
         return [
-            *allowed[:-1],
             (b"access-control-allow-methods", ", ".join(methods).encode()),
             (b"access-control-allow-headers", ALLOWED_HEADERS),
             (b"access-control-max-age", PREFLIGHT_SECONDS),

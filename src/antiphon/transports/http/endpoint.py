@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Mapping
+from types import CoroutineType
 from typing import TYPE_CHECKING
 
 from antiphon.core.context import Context
 from antiphon.core.errors import CallError, Defect, TransportFault
 from antiphon.transports.http.answers import NO_STORE, VARY, Answers
 from antiphon.transports.http.browsers import POLICY, SECURITY
-from antiphon.transports.http.exchange import NO_PATH_INPUTS, Exchange, HttpConnection
+from antiphon.transports.http.exchange import NO_PATH_INPUTS, Exchange, HttpConnection, LeftWhileReading
 from antiphon.transports.http.reading import InputReader
 from antiphon.transports.http.routes import ETag, Route
-from antiphon.transports.http.streams import EVENTS, FORMS, as_events, as_lines
+from antiphon.transports.http.streams import EVENTS, FORMS, OpenStream, as_events, as_lines
 from antiphon.wire.conditional import Anything, read_base
-from antiphon.wire.faults import malformed, not_acceptable
+from antiphon.wire.faults import malformed, not_acceptable, unavailable
 from antiphon.wire.media import prefers
-from antiphon.wire.request import ClientLeft, Request, check_expectation
+from antiphon.wire.request import Request, check_expectation
 from antiphon.wire.response import Answer, Response, StreamResponse
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ class Endpoint:
                 inputs = self._reader.read_safe(exchange)
                 result = self.runner.run_now(ctx, inputs)  # pyright: ignore[reportArgumentType]  # without a body nothing is awaited
                 answer = self._answers.answer(request, ctx, result, (b"x-request-id", request_id.encode()))
-            except (CallError, Defect, TransportFault) as error:
-                return server.refuse(request, error, request_id)
+            except Exception as error:  # noqa: BLE001  # told apart there
+                return server.fail(request, error, request_id, ctx)
             return server.finish(request, answer)
         return self._respond(exchange)
 
@@ -83,14 +84,19 @@ class Endpoint:
                 result = await self.runner.run(ctx, self._reader.read, exchange)
             answer = self._answers.answer(request, ctx, result, (b"x-request-id", ctx.request_id.encode()))
             return server.finish(request, answer)
-        except ClientLeft:
+        except LeftWhileReading:
             return GONE
-        except (CallError, Defect, TransportFault) as error:
-            return server.refuse(request, error, ctx.request_id, ctx)
+        except Exception as error:  # noqa: BLE001  # told apart there
+            return server.fail(request, error, ctx.request_id, ctx)
         except asyncio.CancelledError:
-            if not server.clients.has_left(ctx):
+            if server.clients.has_left(ctx):
+                return GONE
+            if not server.draining.is_set():
                 raise
-            return GONE
+            # The drain ran out of time. Who asked is told so, and not left with a broken connection.
+            if (task := asyncio.current_task()) is not None:
+                task.uncancel()
+            return server.refuse(request, unavailable("The server went away before this was done."), ctx.request_id)
         finally:
             server.clients.forget(ctx)
             if exchange.form is not None:
@@ -123,15 +129,37 @@ class Endpoint:
             NO_STORE,
             VARY,
         ]
-        if request.method == "HEAD":
-            return StreamResponse(200, headers, _nothing())
         read = self._reader.read_safe if self._safe else self._reader.read
+        if request.method == "HEAD":
+            await self._check(exchange)
+            return StreamResponse(200, headers, _nothing())
         items = await self.runner.open_stream(ctx, read, exchange)
+        if ctx.has_steps:
+            # What the rule opened is given back now: the client may never take a first item.
+            await ctx.finish(None)
         if form == EVENTS:
             chunks = as_events(items, ctx, server.settings.comment_time.total_seconds(), server.draining)
         else:
             chunks = as_lines(items, ctx, server.draining)
-        return StreamResponse(200, headers, server.follow(chunks))
+        uploads, exchange.form = exchange.form, None
+        return StreamResponse(200, headers, OpenStream(chunks, server.streams, uploads))
+
+    async def _check(self, exchange: Exchange) -> None:
+        """Refuse what a GET would refuse, without beginning the stream."""
+        ctx = exchange.ctx
+        error: BaseException | None = None
+        try:
+            if self.runner.allow is not None:
+                await self.runner.allow.admit(ctx)
+            inputs = self._reader.read_safe(exchange)
+            if isinstance(inputs, CoroutineType):
+                await inputs
+        except BaseException as problem:
+            error = problem
+            raise
+        finally:
+            if ctx.has_steps:
+                await ctx.finish(error)
 
 
 async def _nothing() -> AsyncIterator[bytes]:

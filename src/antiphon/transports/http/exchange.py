@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from antiphon.core.connection import Connection
 from antiphon.core.context import Context
+from antiphon.core.errors import TransportFault
 from antiphon.wire.cookies import read_cookie
 from antiphon.wire.request import Request
 from antiphon.wire.trace import Trace, join_trace
@@ -14,6 +15,12 @@ from antiphon.wire.trace import Trace, join_trace
 if TYPE_CHECKING:
     from antiphon.transports.http.peers import Peers
     from antiphon.wire.multipart import MultipartForm
+
+class LeftWhileReading(TransportFault):
+    """The client went away before its body was complete: there is nobody to answer, and nothing of ours to mend."""
+
+    type = "LEFT"
+
 
 NO_PATH_INPUTS: Mapping[str, str] = {}
 
@@ -39,6 +46,18 @@ class HttpConnection(Connection):
     @property
     def session_token(self) -> str | None:
         return read_cookie(self.request.header(b"cookie"), self._cookie_name)
+
+    @property
+    def bearer(self) -> str | None:
+        given = self.request.header(b"authorization")
+        if given is None:
+            return None
+        scheme, _, token = given.partition(" ")
+        if len(self.request.header_values(b"authorization")) > 1:
+            # Which of them a proxy looked at cannot be known (RFC 9110 §5.3 allows one).
+            return ""
+        # Other schemes, such as Basic, are between the client and a proxy.
+        return token.strip() if scheme.lower() == "bearer" else None
 
     @property
     def agent(self) -> str:

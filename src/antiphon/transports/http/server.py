@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
 from antiphon.core.context import Context
@@ -18,10 +18,14 @@ from antiphon.transports.http.exchange import NO_PATH_INPUTS
 from antiphon.transports.http.peers import Peers
 from antiphon.transports.http.router import Router
 from antiphon.transports.http.settings import HttpSettings
+from antiphon.transports.http.streams import OpenStream
 from antiphon.wire.encoding import Encoder
 from antiphon.wire.faults import WireFault, not_found
 from antiphon.wire.request import Request
 from antiphon.wire.response import Answer, Headers, Response
+
+
+CLOSE = (b"connection", b"close")
 
 
 class Page(Protocol):
@@ -57,7 +61,8 @@ class Server:
         self.fallbacks: list[Fallback] = []
         self.upload_folder = runtime.info.folder / "uploads"
         self.draining = asyncio.Event()
-        self._streams: set[AsyncIterator[bytes]] = set()
+        self.leaving = False
+        self.streams: set[OpenStream] = set()
         self._plain = not self.browsers.shares and not settings.trusted_proxies
 
     # One request
@@ -74,8 +79,8 @@ class Server:
                     self.browsers.refuse_cross_site(request)
                 return page.respond(request)
             return self._find(request)
-        except (CallError, Defect, TransportFault) as error:
-            return self.refuse(request, error, self.request_id(request))
+        except Exception as error:  # noqa: BLE001  # told apart there
+            return self.fail(request, error, self.request_id(request))
 
     def _find(self, request: Request) -> Answer | Awaitable[Answer]:
         method = request.method
@@ -109,7 +114,7 @@ class Server:
             VARY,
             *self.browsers.preflight(request, methods),
         ]
-        return Response(204, self._over_https(request, headers))
+        return self.finish(request, Response(204, headers))
 
     # What every answer carries
 
@@ -121,12 +126,22 @@ class Server:
         """Add what depends on the client or on the server's state."""
         if self._plain and request.scheme == "http" and not self.draining.is_set():
             return answer
-        headers = self._over_https(request, list(answer.headers))
+        headers = list(answer.headers)
+        if self.peers.scheme(request) == "https":
+            headers.append(STRICT_TRANSPORT)
         headers += self.browsers.headers(request)
-        if self.draining.is_set():
-            headers.append((b"connection", b"close"))
+        if self.draining.is_set() and CLOSE not in headers:
+            headers.append(CLOSE)
         answer.headers = headers
         return answer
+
+    def fail(self, request: Request, error: Exception, request_id: str, ctx: Context | None = None) -> Answer:
+        """The answer for whatever was raised; what nobody foresaw is told to the log and is a Defect to the caller."""
+        if isinstance(error, CallError | Defect | TransportFault):
+            return self.refuse(request, error, request_id, ctx)
+        log = self.runtime.log if ctx is None else ctx.log
+        log.error("http.defect", error=error, request_id=request_id)
+        return self.refuse(request, Defect(), request_id, ctx)
 
     def refuse(self, request: Request, error: Told, request_id: str, ctx: Context | None = None) -> Answer:
         """The answer for an error."""
@@ -143,27 +158,3 @@ class Server:
         if ctx is not None:
             headers += self.cookies.headers(ctx)
         return self.finish(request, Response(status_of(error, request), headers, body))
-
-    def _over_https(self, request: Request, headers: Headers) -> Headers:
-        if self.peers.scheme(request) == "https":
-            headers.append(STRICT_TRANSPORT)
-        return headers
-
-    # Streams that are open
-
-    async def follow(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The same chunks, known to be open, so that a drain can wait for them."""
-        self._streams.add(chunks)
-        try:
-            async for chunk in chunks:
-                yield chunk
-        finally:
-            self._streams.discard(chunks)
-            closing = getattr(chunks, "aclose", None)
-            if closing is not None:
-                await closing()
-
-    @property
-    def open_streams(self) -> int:
-        """How many streams are open."""
-        return len(self._streams)

@@ -1,94 +1,175 @@
-"""A streaming action as Server-Sent Events or as JSON lines."""
+"""A streaming action as Server-Sent Events or as JSON lines.
+
+what happens            events                       lines
+an item                 `event: Tick`, id, data      one line
+nothing for a while     a comment                    –
+the end                 `event: done`                the end of the body
+a failure               `event: error`               a last line with the error object
+the server drains       `retry:`                     a last line: UNAVAILABLE
+
+The action runs in one task from its first item to its last, so whatever it holds across items (a task group, a timeout)
+works as anywhere else. It is at most one item ahead of what the client has taken.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from antiphon.core.context import Context
-from antiphon.core.errors import CallError, Defect, TransportFault
+from antiphon.core.errors import CallError, Defect, TransportFault, Unavailable
 from antiphon.core.inputs.types import encode_kind
-from antiphon.transports.base import encode_error
+from antiphon.transports.base import Told, encode_error
+from antiphon.wire.multipart import MultipartForm
 
 EVENTS = "text/event-stream"
 LINES = ("application/jsonl", "application/x-ndjson")
 FORMS = (EVENTS, *LINES)
 
+COMMENT = b":\n\n"
+DONE = b"event: done\ndata: {}\n\n"
 RETRY = b"retry: 2000\n\n"
 """Tells a client to come back in two seconds: sent when the server drains."""
 
 _encode = msgspec.json.Encoder(enc_hook=encode_kind).encode
 
+# What stands where an item would.
+_END, _SILENT, _DRAINING = object(), object(), object()
+
 
 async def as_events(
     items: AsyncIterator[Any], ctx: Context, comment_seconds: float, draining: asyncio.Event
 ) -> AsyncIterator[bytes]:
-    """The stream as events: one an item, `done` at the end, `error` when it fails, a comment when nothing happens.
-
-    The next item is awaited in a task of its own, so that a comment can go out meanwhile and a drain can end the
-    stream, without cancelling the action in the middle of an item.
-    """
+    """The stream as events, with a comment whenever nothing came for `comment_seconds`."""
     number = 0
-    pending: asyncio.Task[Any] | None = None
-    drain = asyncio.ensure_future(draining.wait())
+    feed = _Feed(items, draining)
     try:
         while True:
-            pending = pending or asyncio.ensure_future(_next(items))
-            await asyncio.wait((pending, drain), timeout=comment_seconds, return_when=asyncio.FIRST_COMPLETED)
-            if pending.done():
-                item, pending = pending.result(), None
-                if item is _END:
-                    yield b"event: done\ndata: {}\n\n"
-                    return
-                number += 1
-                yield b"event: %b\nid: %d\ndata: %b\n\n" % (type(item).__name__.encode(), number, _encode(item))
-            elif drain.done():
+            item = await feed.take(comment_seconds)
+            if item is _SILENT:
+                yield COMMENT
+            elif item is _END:
+                yield DONE
+                return
+            elif item is _DRAINING:
                 yield RETRY
                 return
             else:
-                yield b":\n\n"
-    except (CallError, Defect, TransportFault) as error:
-        yield b"event: error\ndata: %b\n\n" % encode_error(error, ctx.request_id, _now(ctx))
+                number += 1
+                yield b"event: %b\nid: %d\ndata: %b\n\n" % (type(item).__name__.encode(), number, _encode(item))
+    except Exception as error:  # noqa: BLE001  # the head has left: this is the last place where it can be told
+        yield b"event: error\ndata: %b\n\n" % encode_error(_told(error, ctx), ctx.request_id, ctx.now)
     finally:
-        drain.cancel()
-        await _abandon(pending, items)
+        await feed.close()
 
 
 async def as_lines(items: AsyncIterator[Any], ctx: Context, draining: asyncio.Event) -> AsyncIterator[bytes]:
-    """The stream as JSON lines; a failure is a last line with the error object."""
+    """The stream as JSON lines. One that did not come to its end says so in its last line."""
+    feed = _Feed(items, draining)
     try:
-        async for item in items:
-            yield _encode(item) + b"\n"
-            if draining.is_set():
+        while True:
+            item = await feed.take(None)
+            if item is _END:
                 return
-    except (CallError, Defect, TransportFault) as error:
-        yield encode_error(error, ctx.request_id, _now(ctx)) + b"\n"
+            if item is _DRAINING:
+                raise Unavailable("The server is going away. Ask again.")
+            yield _encode(item) + b"\n"
+    except Exception as error:  # noqa: BLE001  # the head has left: this is the last place where it can be told
+        yield encode_error(_told(error, ctx), ctx.request_id, ctx.now) + b"\n"
     finally:
-        await _abandon(None, items)
+        await feed.close()
 
 
-_END = object()
+def _told(error: Exception, ctx: Context) -> Told:
+    if isinstance(error, CallError | Defect | TransportFault):
+        return error
+    # Such as an item that cannot be written as JSON.
+    ctx.log.error("http.defect", error=error)
+    return Defect()
 
 
-async def _next(items: AsyncIterator[Any]) -> Any:
-    # A task cannot end with StopAsyncIteration.
-    return await anext(items, _END)
+class _Feed:
+    """The items as they come, made in a task of their own."""
+
+    def __init__(self, items: AsyncIterator[Any], draining: asyncio.Event) -> None:
+        self._items = items
+        self._made: list[Any] = []
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._draining = draining
+        self._drain = asyncio.create_task(draining.wait())
+        self._drain.add_done_callback(lambda _: self._news.set())
+        self._making = asyncio.create_task(self._make())
+        self._making.add_done_callback(lambda _: self._news.set())
+
+    async def take(self, seconds: float | None) -> Any:
+        """The next item, or the mark for what happened instead. Raises what the action raised."""
+        if not self._made and not self._making.done() and not self._draining.is_set():
+            self._news.clear()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._news.wait()
+            except TimeoutError:
+                return _SILENT
+        if self._made:
+            item = self._made.pop()
+            self._room.set()
+            return item
+        if self._making.done():
+            self._making.result()
+            return _END
+        return _DRAINING
+
+    async def close(self) -> None:
+        """End the action where it waits, and wait until it has cleaned up."""
+        for task in (self._drain, self._making):
+            task.cancel()
+        await asyncio.wait((self._drain, self._making))
+        if not self._making.cancelled():
+            # Asked for, or the loop complains that nobody did.
+            self._making.exception()
+
+    async def _make(self) -> None:
+        try:
+            async for item in self._items:
+                self._made.append(item)
+                self._room.clear()
+                self._news.set()
+                await self._room.wait()
+        finally:
+            closing = getattr(self._items, "aclose", None)
+            if closing is not None:
+                await closing()
 
 
-async def _abandon(pending: asyncio.Task[Any] | None, items: AsyncIterator[Any]) -> None:
-    if pending is not None:
-        pending.cancel()
-        await asyncio.wait((pending,))
-        if not pending.cancelled():
-            pending.exception()
-    closing = getattr(items, "aclose", None)
-    if closing is not None:
-        await closing()
+class OpenStream:
+    """The chunks of an open stream, and what goes with it when it ends: its place in the list, and its uploads."""
 
+    __slots__ = ("_chunks", "_form", "_open")
 
-def _now(ctx: Context) -> datetime:
-    return ctx.now
+    def __init__(self, chunks: AsyncIterator[bytes], opened: set[OpenStream], form: MultipartForm | None) -> None:
+        self._chunks = chunks
+        self._form = form
+        self._open = opened
+        opened.add(self)
+
+    def __aiter__(self) -> OpenStream:
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await anext(self._chunks)
+
+    async def aclose(self) -> None:
+        """End the stream; also when it was never begun, which a generator would not notice."""
+        self._open.discard(self)
+        try:
+            closing = getattr(self._chunks, "aclose", None)
+            if closing is not None:
+                await closing()
+        finally:
+            if self._form is not None:
+                await self._form.close()

@@ -1,1 +1,1 @@
-"""The OpenAPI document of an application, made from its actions."""
+"""The OpenAPI document of an application, made from its actions and nothing else."""

@@ -1,0 +1,116 @@
+"""What the store holds of a session: ids, keys and records, in the one file that knows how they look."""
+
+# All sessions of one user are the fields of one hash. So a step that concerns several of them (ending the oldest, all
+# others, or all) is one script on one key, on a Cluster too, and there is no index that a crash could leave behind.
+#
+#     key     <prefix>:{sessions.<user>}     <user> is the beginning of SHA-256 of the user's id, 24 letters
+#     field   SHA-256 of the session id, hexadecimal
+#     value   {"user":…,"created":…,"touched":…,"tenant":…,"roles":[…]}   a session; times are milliseconds since 1970
+#             {"moved":…}                                                 an id that was replaced at this time
+#
+# A session id is <user>, which says where to look, and then 256 random bits: 67 letters of base64url. One read finds
+# it, and the store's content lets nobody make one. The key lives as long as the longest of its sessions may. A session
+# in it is dead when its own times have passed: whoever reads it looks, and every sign-in removes those of its user.
+#
+# An id that was replaced is as dead as any other, and known as `moved` for a minute: calls that were on their way with
+# it when it changed must not answer "forget the cookie", or the client would forget the new one.
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64encode
+from enum import Enum
+from hashlib import sha256
+from secrets import token_urlsafe
+
+import msgspec
+
+from antiphon.core.caller import Caller
+
+MOVED_MILLIS = 60_000
+"""How long an id that was replaced is known as such."""
+
+_USER_LETTERS = 24
+_SECRET_BYTES = 32
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{67}")
+_MOVED = b'{"moved":'
+
+
+class Absent(Enum):
+    """Why there is no session under an id."""
+
+    ENDED = "ended"
+    MOVED = "moved"
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One session. Times are milliseconds since 1970."""
+
+    user: str
+    created: int
+    touched: int
+    tenant: str = ""
+    roles: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, caller: Caller, *, created: int, touched: int) -> Record:
+        """The session of this caller."""
+        return cls(caller.id, created, touched, caller.tenant_id, tuple(sorted(caller.roles)))
+
+    @property
+    def caller(self) -> Caller:
+        """Who signed in."""
+        return Caller("user", self.user, self.tenant, frozenset(self.roles))
+
+    def ends(self, idle: int, life: int) -> int:
+        """When it ends if nothing is called, with lives in milliseconds."""
+        return min(self.touched + idle, self.created + life)
+
+
+encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Record).decode
+
+
+def decode(value: bytes | None) -> Record | Absent:
+    """What a field holds. A record of another version of this file is no session."""
+    if value is None:
+        return Absent.ENDED
+    if value.startswith(_MOVED):
+        return Absent.MOVED
+    try:
+        return _decode(value)
+    except msgspec.DecodeError:
+        return Absent.ENDED
+
+
+def new_token(user_id: str) -> str:
+    """A new session id for this user. A secret."""
+    return _user(user_id) + token_urlsafe(_SECRET_BYTES)
+
+
+def is_token(text: str) -> bool:
+    """Whether this has the form of a session id; everything else was not made here and is not looked up."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+def key_of(token: str) -> str:
+    """The key that holds the session, without the store's prefix."""
+    return _key(token[:_USER_LETTERS])
+
+
+def key_of_user(user_id: str) -> str:
+    """The key that holds every session of a user, without the store's prefix."""
+    return _key(_user(user_id))
+
+
+def field_of(token: str) -> str:
+    """The field that holds the session."""
+    return sha256(token.encode()).hexdigest()
+
+
+def _user(user_id: str) -> str:
+    return urlsafe_b64encode(sha256(user_id.encode()).digest())[:_USER_LETTERS].decode()
+
+
+def _key(user: str) -> str:
+    return f"{{sessions.{user}}}"

@@ -1,0 +1,162 @@
+"""What the tests of core share: applications of a few pieces, calls made straight into them, and a log that remembers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from antiphon.core.action import Action, AnyAction, Stream
+from antiphon.core.app import App
+from antiphon.core.caller import ANONYMOUS, Caller
+from antiphon.core.clock import Clock
+from antiphon.core.connection import Connection
+from antiphon.core.context import Context
+from antiphon.core.errors import InvalidInput
+from antiphon.core.inputs.schema import Given, Schema
+from antiphon.core.log import Logger
+from antiphon.core.middleware import Middleware
+from antiphon.core.module import Gathered, Module
+from antiphon.core.runtime import Runtime
+from antiphon.core.service import Scoped, Service, service
+from antiphon.core.transport import Transport
+
+ADA = Caller(kind="user", id="ada", roles=frozenset({"editor"}))
+
+type Piece = AnyAction | Service[Any] | Scoped[Any]
+
+
+class Pieces(Module):
+    """A module of just these pieces, so that one file can hold many applications."""
+
+    def __init__(self, *pieces: Piece, needs: Iterable[type] = ()) -> None:
+        super().__init__("pieces", needs=needs)
+        self.pieces = pieces
+
+    def gather(self, into: Gathered) -> None:
+        """Take the pieces."""
+        for piece in self.pieces:
+            if isinstance(piece, AnyAction):
+                into.actions.append(piece)
+            elif isinstance(piece, Service):
+                into.services.append(piece)
+            else:
+                into.scoped.append(piece)
+        into.needs += [("pieces", need) for need in self.needs]
+
+
+def app_of(
+    *pieces: Piece,
+    middleware: Sequence[Middleware] = (),
+    transports: Iterable[Transport] = (),
+    values: Iterable[object] = (),
+    needs: Iterable[type] = (),
+    settings: Mapping[str, Mapping[str, object]] | None = None,
+    clock: Clock | None = None,
+    folder: Path | str = ".",
+) -> App:
+    """An application of these pieces."""
+    return App(
+        "pieces",
+        modules=[Pieces(*pieces, needs=needs)],
+        middleware=middleware,
+        transports=transports,
+        values=values,
+        settings=settings,
+        clock=clock,
+        folder=folder,
+    )
+
+
+def started(app: App, environ: Mapping[str, str] | None = None) -> AbstractAsyncContextManager[Runtime]:
+    """The application, started with these variables and no others."""
+    return app.running(environ={"ANTIPHON_ENV": "test", **(environ or {})})
+
+
+def context(runtime: Runtime, action: AnyAction, caller: Caller | None = ANONYMOUS) -> Context:
+    """A context for a call from nowhere; a caller of None has yet to be identified."""
+    return runtime.context(action, Connection("direct"), caller=caller)
+
+
+async def run(
+    runtime: Runtime, action: Action[Any, Any], /, *, caller: Caller | None = ANONYMOUS, **inputs: object
+) -> Any:
+    """Run a call from outside, with everything around it."""
+    return await run_in(context(runtime, action, caller), action, **inputs)
+
+
+async def run_in(ctx: Context, action: Action[Any, Any], /, **inputs: object) -> Any:
+    """Run a call from outside in this context."""
+
+    def read(given: dict[str, object]) -> Any:
+        return action.schema.from_python(given)
+
+    return await ctx.runtime.runner(action.name).run(ctx, read, inputs)
+
+
+async def open_stream(ctx: Context, action: Stream[Any, Any], /, **inputs: object) -> AsyncIterator[Any]:
+    """Begin a streaming call from outside."""
+
+    def read(given: dict[str, object]) -> Any:
+        return action.schema.from_python(given)
+
+    return await ctx.runtime.runner(action.name).open_stream(ctx, read, inputs)
+
+
+def faults_of(error: InvalidInput) -> dict[str, str]:
+    """What the error says of each input."""
+    return {fault.name: fault.message for fault in error.fields}
+
+
+def strings(**values: list[str]) -> Given:
+    """A source of strings, such as a query."""
+    return Given(values, strings=True)
+
+
+def read_strings(schema: Schema, **values: list[str]) -> Any:
+    """The inputs from strings alone."""
+    return schema.gather(strings(**values))
+
+
+@dataclass
+class Lines:
+    """A log that remembers its lines as (event, fields)."""
+
+    lines: list[tuple[str, dict[str, object]]] = field(default_factory=list[tuple[str, dict[str, object]]])
+    bound: dict[str, object] = field(default_factory=dict[str, object])
+
+    def debug(self, event: str, /, **fields: object) -> None:
+        """Remember a line."""
+        self.lines.append((event, {**self.bound, **fields}))
+
+    def info(self, event: str, /, **fields: object) -> None:
+        """Remember a line."""
+        self.debug(event, **fields)
+
+    def warning(self, event: str, /, **fields: object) -> None:
+        """Remember a line."""
+        self.debug(event, **fields)
+
+    def error(self, event: str, /, *, error: BaseException | None = None, **fields: object) -> None:
+        """Remember a line."""
+        self.debug(event, error=error, **fields)
+
+    def bind(self, **fields: object) -> Logger:
+        """The same lines, with more on each."""
+        return Lines(self.lines, {**self.bound, **fields})
+
+    def of(self, event: str) -> list[dict[str, object]]:
+        """The fields of every line of this event."""
+        return [fields for name, fields in self.lines if name == event]
+
+    @property
+    def service(self) -> Service[Logger]:
+        """A service that gives this log."""
+
+        @service
+        async def remembering() -> AsyncIterator[Logger]:
+            yield self
+
+        return remembering
