@@ -13,7 +13,7 @@ _REFUSED = {
         r"pypi\.org|pythonhosted\.org|registry\.npmjs\.org|deb\.debian\.org|/opt/(?:pypi|wheels)|"
         r"--(?:extra-)?index-url|--find-link[s]"
     ),
-    "a folder of one machine": re.compile(r"(?<![\w.])/(?:work|root|home/\w+|Users/\w+)/"),
+    "a folder of one machine": re.compile(r"(?<![\w.}])/(?:work|root|home/\w+|Users/\w+)/"),
     "a page that is not in the repository": re.compile(
         r"\b(?:DESIGN|BUILDING)\.md\b|\bshared/(?:spec|seeds|hooks)\b|"
         r"\b(?:DESIGN|BUILDING|WIRE|SECURITY|STREAMS|REALTIME|BUFFER|GATEWAY|GRAPHQL)\s§"

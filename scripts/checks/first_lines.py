@@ -18,7 +18,7 @@ def first_lines(sources: Sources) -> Iterator[Fault]:
 
 def first_line(source: Source) -> str:
     """The first line of a module's docstring; nothing when it has none."""
-    return (ast.get_docstring(source.module) or "").partition("\n")[0]
+    return (ast.get_docstring(source.module, clean=False) or "").partition("\n")[0]
 
 
 def _problem(source: Source) -> str | None:

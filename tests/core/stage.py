@@ -1,4 +1,4 @@
-"""What the tests of core share: applications of a few pieces, calls made straight into them, and a log that remembers."""
+"""What the tests of core share: applications of a few pieces, calls straight into them, a log that remembers."""
 
 from __future__ import annotations
 
@@ -143,6 +143,10 @@ class Lines:
         """Remember a line."""
         self.debug(event, error=error, **fields)
 
+    def tells(self, level: str) -> bool:
+        """Every line is remembered."""
+        return True
+
     def bind(self, **fields: object) -> Logger:
         """The same lines, with more on each."""
         return Lines(self.lines, {**self.bound, **fields})
@@ -157,6 +161,7 @@ class Lines:
 
         @service
         async def remembering() -> AsyncIterator[Logger]:
-            yield self
+            log: Logger = self
+            yield log
 
         return remembering

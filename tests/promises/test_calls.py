@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.olympus_stage import PASSWORD, UNKNOWN_ID, Olympus
-from tests.promises.voices import Voice
+from tests.olympus_stage import PASSWORD, UNKNOWN_ID, Olympus, Person
+from tests.promises.voices import Outcome, Voice
 
 ANOTHER_PASSWORD = "a quiet harbour, before the storm"
 SIGN_UP = {"name": "Grace", "email": "Grace@Example.com", "password": PASSWORD}
@@ -21,6 +22,14 @@ def without_times(value: Any) -> Any:
             name: without_times(held) for name, held in value.items() if name not in ("id", "createdAt", "updatedAt")
         }  # pyright: ignore[reportUnknownVariableType]  # JSON
     return [without_times(item) for item in value] if isinstance(value, list) else value  # pyright: ignore[reportUnknownVariableType]  # JSON
+
+
+async def everywhere(voices: Mapping[str, Voice], who: Person | None, action: str, /, **inputs: Any) -> Outcome:
+    """The one outcome that a call has on every transport."""
+    outcomes = {name: await voice.call(who, action, **inputs) for name, voice in voices.items()}
+    first, *others = outcomes.values()
+    assert all(other == first for other in others), outcomes
+    return first
 
 
 async def test_signing_up_gives_the_same_result(olympus: Olympus, voice: Voice) -> None:
@@ -113,22 +122,22 @@ async def test_a_refused_file_leaves_nothing(olympus: Olympus, voice: Voice, tmp
     ],
 )
 async def test_bad_inputs_are_one_error(
-    olympus: Olympus, voice: Voice, action: str, inputs: dict[str, Any], fields: tuple[str, ...]
+    olympus: Olympus, voices: dict[str, Voice], action: str, inputs: dict[str, Any], fields: tuple[str, ...]
 ) -> None:
     """Inputs that do not fit are INVALID_INPUT with every field at fault, on every transport."""
     ada = await olympus.person("Ada")
 
-    outcome = await voice.call(ada, action, **inputs)
+    outcome = await everywhere(voices, ada, action, **inputs)
 
     assert (outcome.error, outcome.fields) == ("INVALID_INPUT", fields)
 
 
 @pytest.mark.parametrize("field", ["name", "email"])
-async def test_what_is_taken_is_one_error(olympus: Olympus, voice: Voice, field: str) -> None:
+async def test_what_is_taken_is_one_error(olympus: Olympus, voices: dict[str, Voice], field: str) -> None:
     """A taken name or email is CONFLICT naming it, on every transport."""
     ada = await olympus.person("Ada")
 
-    outcome = await voice.call(None, "user:create", **{**SIGN_UP, field: getattr(ada, field)})
+    outcome = await everywhere(voices, None, "user:create", **{**SIGN_UP, field: getattr(ada, field)})
 
     assert (outcome.error, outcome.fields) == ("CONFLICT", (field,))
 
@@ -136,27 +145,29 @@ async def test_what_is_taken_is_one_error(olympus: Olympus, voice: Voice, field:
 @pytest.mark.parametrize(
     ("action", "name"), [("user:view", "user_id"), ("message:view", "message_id"), ("file:download", "file_id")]
 )
-async def test_what_is_not_there_is_one_error(olympus: Olympus, voice: Voice, action: str, name: str) -> None:
+async def test_what_is_not_there_is_one_error(
+    olympus: Olympus, voices: dict[str, Voice], action: str, name: str
+) -> None:
     """An unknown id and a malformed one are the same NOT_FOUND, on every transport."""
     ada = await olympus.person("Ada")
 
-    unknown = await voice.call(ada, action, **{name: UNKNOWN_ID})
-    malformed = await voice.call(ada, action, **{name: "no-id"})
+    unknown = await everywhere(voices, ada, action, **{name: UNKNOWN_ID})
+    malformed = await everywhere(voices, ada, action, **{name: "no-id"})
 
     assert unknown.error == "NOT_FOUND"
     assert malformed == unknown
 
 
-async def test_a_foreign_file_is_not_there(olympus: Olympus, voice: Voice, tmp_path: Path) -> None:
+async def test_a_foreign_file_is_not_there(olympus: Olympus, voices: dict[str, Voice], tmp_path: Path) -> None:
     """A file of somebody else is the same NOT_FOUND as an unknown one, on every transport."""
     ada, eve = await olympus.person("Ada"), await olympus.person("Eve")
     path = tmp_path / "iliad.txt"
     path.write_bytes(b"Sing, goddess")
-    file = (await voice.call(ada, "file:upload", file=path)).result
+    file = (await voices["http"].call(ada, "file:upload", file=path)).result
 
     for action in ("file:download", "file:delete"):
-        foreign = await voice.call(eve, action, file_id=file["id"])
-        assert foreign == await voice.call(eve, action, file_id=UNKNOWN_ID)
+        foreign = await everywhere(voices, eve, action, file_id=file["id"])
+        assert foreign == await everywhere(voices, eve, action, file_id=UNKNOWN_ID)
         assert foreign.error == "NOT_FOUND"
 
 
@@ -174,12 +185,14 @@ async def test_a_foreign_file_is_not_there(olympus: Olympus, voice: Voice, tmp_p
         "file:delete",
     ],
 )
-async def test_a_stranger_is_refused_before_anything_else(olympus: Olympus, voice: Voice, action: str) -> None:
+async def test_a_stranger_is_refused_before_anything_else(
+    olympus: Olympus, voices: dict[str, Voice], action: str
+) -> None:
     """What is for those signed in is NOT_SIGNED_IN for anybody else, whatever the inputs, on every transport."""
-    inputs = {name: "x" for name in ("user_id", "message_id", "file_id")}
+    inputs = dict.fromkeys(("user_id", "message_id", "file_id"), "x")
     known = {field.name for field in olympus.running.runtime.actions[action].schema.fields}
 
-    outcome = await voice.call(None, action, **{name: value for name, value in inputs.items() if name in known})
+    outcome = await everywhere(voices, None, action, **{name: value for name, value in inputs.items() if name in known})
 
     assert (outcome.error, outcome.fields) == ("NOT_SIGNED_IN", ())
 
@@ -195,21 +208,23 @@ async def test_only_admins_are_let_in(olympus: Olympus, voices: dict[str, Voice]
     assert [outcome.error for outcome in outcomes] == ["NOT_SIGNED_IN", "FORBIDDEN", None]
 
 
-async def test_a_wrong_current_password_is_one_error(olympus: Olympus, voice: Voice) -> None:
+async def test_a_wrong_current_password_is_one_error(olympus: Olympus, voices: dict[str, Voice]) -> None:
     """`user:edit` with a wrong current password is FORBIDDEN on every transport."""
     ada = await olympus.person("Ada")
 
-    outcome = await voice.call(ada, "user:edit", password=ANOTHER_PASSWORD, current_password="not this one, surely")
+    outcome = await everywhere(
+        voices, ada, "user:edit", password=ANOTHER_PASSWORD, current_password="not this one, surely"
+    )
 
     assert (outcome.error, outcome.message) == ("FORBIDDEN", "The current password is wrong.")
 
 
-async def test_a_failed_sign_in_is_one_error(olympus: Olympus, voice: Voice) -> None:
+async def test_a_failed_sign_in_is_one_error(olympus: Olympus, voices: dict[str, Voice]) -> None:
     """`session:create` tells nothing but NOT_SIGNED_IN, on every transport."""
     await olympus.person("Ada")
 
-    wrong = await voice.call(None, "session:create", email="ada@example.com", password="not this one, surely")
-    unknown = await voice.call(None, "session:create", email="nobody@example.com", password=PASSWORD)
+    wrong = await everywhere(voices, None, "session:create", email="ada@example.com", password="not this one, surely")
+    unknown = await everywhere(voices, None, "session:create", email="nobody@example.com", password=PASSWORD)
 
     assert wrong.error == "NOT_SIGNED_IN"
     assert wrong == unknown

@@ -154,6 +154,29 @@ async def test_a_plain_answer_is_two_messages() -> None:
     assert not server.sent[1].get("more_body", False)
 
 
+async def test_head_sends_no_body_to_any_server() -> None:
+    """The body of HEAD is left out here, and not left to the server."""
+    server = Server()
+
+    await app(lambda _: text("hi"))(http(method="HEAD"), server.receive, server.send)
+
+    assert (b"content-length", b"2") in server.sent[0]["headers"]
+    assert [event["body"] for event in server.sent[1:]] == [b""]
+
+
+async def test_empty_chunks_are_dropped() -> None:
+    """An empty chunk is not sent: in chunked coding it would be the end."""
+    server = Server()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for chunk in (b"", b"a", b"", b"b", b""):
+            yield chunk
+
+    await app(lambda _: StreamResponse(200, [], chunks()))(http(), server.receive, server.send)
+
+    assert [event["body"] for event in server.sent[1:] if event.get("more_body")] == [b"a", b"b"]
+
+
 @pytest.mark.parametrize("fails_after", [0, 1])
 async def test_an_oserror_of_the_server_is_a_client_that_left(fails_after: int) -> None:
     """A server that says by OSError that the client has gone gets no exception back, and it is no defect."""

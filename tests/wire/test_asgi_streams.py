@@ -105,21 +105,6 @@ async def test_a_chunk_is_sent_before_the_next_is_made(stage: Stage) -> None:
     assert (head.status, first, made_by_then, rest) == (200, b"one", 1, [b"two", b""])
 
 
-async def test_empty_chunks_are_dropped(stage: Stage) -> None:
-    """An empty chunk is not sent: in chunked coding it would be the end."""
-
-    async def chunks(of: Producer) -> AsyncIterator[bytes]:
-        for chunk in (b"", b"a", b"", b"b", b""):
-            yield chunk
-
-    stage.respond = Producer(chunks)
-
-    async with stage.connect() as client:
-        answer = await client.get("/")
-
-    assert answer.body == b"ab"
-
-
 async def test_any_iterator_can_be_streamed(stage: Stage) -> None:
     """Chunks may come from an iterator that is no generator and has nothing to close."""
 

@@ -187,6 +187,23 @@ async def test_a_failed_stop_is_told_by_its_message() -> None:
     assert [str(problem) for problem in reports] == ["still busy"]
 
 
+async def test_a_first_request_that_is_cancelled_does_not_stop_the_start() -> None:
+    """A server that cancels the request which began the start leaves the start to the others."""
+    life, first, second = Life(), Server(), Server()
+    life.hold.given = False
+    app = Asgi(lambda _: text("here"), report=life.failures.append, start=life.start)
+    cancelled = asyncio.create_task(app(REQUEST, first.receive, first.send))
+    waiting = asyncio.create_task(app(REQUEST, second.receive, second.send))
+    await wait_until(lambda: life.events, "the start never began")
+
+    cancelled.cancel()
+    life.hold.give()
+    await waiting
+
+    assert (first.sent, second.sent[0]["status"]) == ([], 200)
+    assert life.events == ["start", "started"]
+
+
 async def test_nothing_starts_again_after_the_shutdown() -> None:
     """A request that comes after the shutdown is 503 and starts nothing; a new startup does."""
     life = Life()

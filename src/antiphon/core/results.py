@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from operator import attrgetter
 from pathlib import Path
 from types import NoneType
@@ -58,7 +59,7 @@ def _check_one(annotation: Any, known: _Known) -> Check:
         return lambda value: True
     if is_struct(bare):
         return _check_struct(bare, kind, known)
-    if kind in (Download, msgspec.Raw):
+    if kind in (Download, msgspec.Raw) or (isinstance(kind, type) and issubclass(kind, Enum)):
         return lambda value: value.__class__ is kind
     if kind is list and args:
         item = _check_any(args[0], known)
@@ -66,6 +67,13 @@ def _check_one(annotation: Any, known: _Known) -> Check:
     if kind is dict and args:
         held = _check_any(args[1], known)
         return lambda value: value.__class__ is dict and all(map(held, value.values()))
+    if kind is tuple and args and ... not in args:
+        places = [_check_any(arg, known) for arg in args]
+        return lambda value: (
+            value.__class__ is tuple
+            and len(value) == len(places)
+            and all(check(part) for check, part in zip(places, value, strict=True))
+        )
     if kind in (set, frozenset) or (kind is tuple and args[1:] == (...,)):
         every = _check_any(args[0], known) if args else None
         return lambda value: value.__class__ is kind and (every is None or all(map(every, value)))

@@ -38,12 +38,14 @@ class Store:
         pool_size: int = 32,
         command_time: timedelta = timedelta(seconds=1),
         connect_time: timedelta = timedelta(seconds=1),
+        embedded: bool = False,
     ) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", prefix):
             raise SetupError(f"redis.prefix is {prefix!r}. Write 1 to 64 letters, digits, or any of _ . : -")
         self.prefix = prefix
         self.address = StoreAddress(url)
         self.health_reason = ""
+        self.embedded = embedded
         self._log = log
         self._outage = Outage(log)
         self._options = self.address.connection()
@@ -71,6 +73,12 @@ class Store:
             return await self.client.evalsha(script.sha, len(keys), *keys, *args)
         except NoScriptError:
             return await self.client.eval(script.text, len(keys), *keys, *args)
+
+    def greeting(self) -> list[str]:
+        """Which server this is and how to switch, for the person who started it."""
+        if self.embedded:
+            return ["store     an embedded Valkey; REDIS_URL switches to a Redis or Valkey server"]
+        return [f"store     {self.address} (REDIS_URL)"]
 
     async def check_health(self) -> Health:
         """Up, degraded when the server may throw keys away (`health_reason` says so), down when it does not answer."""

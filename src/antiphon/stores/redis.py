@@ -53,6 +53,7 @@ async def store(settings: RedisSettings, info: AppInfo, log: Logger) -> AsyncIte
             pool_size=settings.pool_size,
             command_time=settings.command_time,
             connect_time=settings.connect_time,
+            embedded=not settings.url.reveal(),
         )
         stack.push_async_callback(opened.close)
         await opened.greet()

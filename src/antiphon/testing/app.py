@@ -96,6 +96,11 @@ class TestApp:
         async with copy.running(environ=settings, listen=listen) as runtime:
             yield cls(copy, runtime, settings)
 
+    @classmethod
+    def commands(cls, app: App, folder: Path, environ: Mapping[str, str] | None = None) -> Commands:
+        """The commands of an application that is not started, on this folder and these settings."""
+        return Commands(again(app, folder), {**BASE, **(environ or {})})
+
     @property
     def port(self) -> int:
         """The port it listens on."""
@@ -125,6 +130,18 @@ class TestApp:
 
         `stdin` is what the command reads from standard input.
         """
+        return await Commands(self.app, self.environ).command(*args, stdin=stdin)
+
+
+class Commands:
+    """The command line of an application, run in a thread of this process."""
+
+    def __init__(self, app: App, environ: Mapping[str, str]) -> None:
+        self.app = app
+        self.environ = environ
+
+    async def command(self, *args: str, stdin: str = "") -> Command:
+        """Run a command to its end; `stdin` is what it reads from standard input."""
         # A loop belongs to its thread, and the command makes its own.
         result = await asyncio.to_thread(
             CliRunner().invoke,

@@ -6,35 +6,45 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
+from http import HTTPStatus
 from math import ceil
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from antiphon.core.errors import SetupError
 from antiphon.wire.asgi import Asgi, Respond
+from antiphon.wire.response import Response
 
 BACKLOG = 2048
 """Connections the kernel holds until they are accepted."""
+
+CANCEL_SECONDS = 2.0
+"""How long what still runs for a connection has to clean up once the connection is gone."""
 
 
 class Listener:
     """One listening socket and the connections that came through it.
 
-    `connections` bounds what is served at once (beyond it 503), `idle_seconds` how long a connection may wait for its
-    next request. Sizes and times of heads cannot be bounded by uvicorn before it has read them.
+    `connections` bounds what is served at once: every request of a connection beyond it is answered by `refuse`.
+    `idle_seconds` is how long a connection may wait for its next request. Bytes that are no request are answered with
+    `unreadable()`, and the connection ends. Sizes and times of heads cannot be bounded by uvicorn before it has read
+    them.
     """
 
     def __init__(
         self,
         respond: Respond,
         *,
+        refuse: Respond,
+        unreadable: Callable[[], Response],
         report: Callable[[Exception], None],
         connections: int,
         idle_seconds: float,
     ) -> None:
         config = uvicorn.Config(
             Asgi(respond, report=report),
-            http="httptools",
+            http=_protocol(connections, Asgi(refuse, report=report), unreadable),
             loop="none",
             ws="none",
             lifespan="off",
@@ -44,7 +54,6 @@ class Listener:
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=ceil(idle_seconds),
-            limit_concurrency=connections + 1,
             backlog=BACKLOG,
         )
         config.load()
@@ -65,6 +74,11 @@ class Listener:
         for server in getattr(self._server, "servers", ()):
             server.close()
 
+    def hush(self) -> None:
+        """Take no further request: idle connections end at once, the others after their answer."""
+        for connection in list(self._server.server_state.connections):
+            connection.shutdown()
+
     async def finish(self, seconds: float) -> None:
         """End every connection: idle ones at once, the others after their answer or after this long."""
         if self._loop is None:
@@ -72,22 +86,63 @@ class Listener:
         self._server.should_exit = True
         await self._loop
         self._loop = None
+        state = self._server.server_state
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._server.shutdown(sockets=[])
-        for connection in list(self._server.server_state.connections):
+        for connection in list(state.connections):
             connection.transport.abort()
+        if state.tasks:
+            # They are told that their client is gone. What they lean on is closed after this.
+            _, late = await asyncio.wait(list(state.tasks), timeout=CANCEL_SECONDS)
+            for task in late:
+                task.cancel()
         if self._socket is not None:
             self._socket.close()
 
 
+def _protocol(most: int, refuse: Asgi, unreadable: Callable[[], Response]) -> type[HttpToolsProtocol]:
+    """uvicorn's connection, with our own word where it would speak for itself."""
+
+    class Protocol(HttpToolsProtocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            super().connection_made(transport)
+            # Decided once for a connection: those that were here first are not disturbed by who comes now.
+            if len(self.connections) > most:
+                self.app = refuse
+
+        def send_400_response(self, msg: str) -> None:
+            if self.cycle and not self.cycle.response_complete:
+                # An answer is under way; a second one in the middle of it would be taken for a part of it.
+                self.cycle.keep_alive = False
+                self.pipeline.clear()
+                self.flow.pause_reading()
+                return
+            self.transport.write(_as_bytes(unreadable(), self.server_state.default_headers))
+            self.transport.close()
+
+    return Protocol
+
+
+def _as_bytes(answer: Response, extra: list[tuple[bytes, bytes]]) -> bytes:
+    lines = [b"HTTP/1.1 %d %b" % (answer.status, HTTPStatus(answer.status).phrase.encode())]
+    lines += [name + b": " + value for name, value in (*extra, *answer.headers)]
+    lines.append(b"content-length: %d" % len(answer.body))
+    return b"\r\n".join([*lines, b"", answer.body])
+
+
 def _bind(host: str, port: int) -> socket.socket:
+    listening: socket.socket | None = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
+        # Already here: two that bind in the same moment find out only when they listen.
+        listening.listen(BACKLOG)
     except OSError as error:
+        if listening is not None:
+            listening.close()
         raise SetupError(
             f"Cannot listen on {host} port {port}: {error.strerror}. "
             f"Stop what listens there, or choose another port with PORT."

@@ -45,6 +45,8 @@ def _describe_one(annotation: Any, outer: tuple[msgspec.Meta, ...]) -> str:
     bare = plain(annotation)
     bounds = (*outer, *metas(annotation))
     kind = get_origin(bare) or bare
+    if bare is None:
+        return "null"
     if kind is Secret:
         return describe(get_args(bare)[0]) if get_args(bare) else "text"
     if kind is Literal:

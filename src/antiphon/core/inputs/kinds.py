@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, dataclass_transform
@@ -40,7 +39,6 @@ class Email(str):
             raise ValueError("is not an email address") from None
 
 
-@dataclass(frozen=True, slots=True)
 class Upload:
     """A file that came with a call, kept in temporary storage until the call ends.
 
@@ -48,9 +46,16 @@ class Upload:
     and is not to be trusted; `sniffed` is what its first bytes say, or None; `sha256` is the hex digest of its bytes.
     """
 
-    name: str
-    type: str
-    sniffed: str | None
-    size_bytes: int
-    sha256: str
-    path: Path
+    # No dataclass and no Struct: a decoder would take those from JSON, and so let a client name a path of ours.
+    __slots__ = ("name", "path", "sha256", "size_bytes", "sniffed", "type")
+
+    def __init__(self, name: str, type: str, sniffed: str | None, size_bytes: int, sha256: str, path: Path) -> None:
+        self.name = name
+        self.type = type
+        self.sniffed = sniffed
+        self.size_bytes = size_bytes
+        self.sha256 = sha256
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"<upload {self.name!r}, {self.size_bytes} bytes>"

@@ -29,6 +29,7 @@ from antiphon.core.inputs.types import (
     is_file,
     is_list,
     is_secret,
+    spelled,
 )
 from antiphon.core.signature import REQUIRED, Parameter
 
@@ -101,7 +102,7 @@ class Schema:
                 f"The inputs of {owner} hold the type {error.name!r}, which does not exist when the program runs. "
                 f"Import it outside `if TYPE_CHECKING:`, and define it at the top of a module."
             ) from error
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise SetupError(
                 f"The inputs of {owner} cannot be read: {error}. Use a type that says what is meant."
             ) from error
@@ -194,7 +195,7 @@ def _read_field(field: InputField, source: Given, faults: list[Fault]) -> Any:
         faults.append(Fault(field.wire, "holds a number out of range"))
         return ABSENT
     try:
-        read = msgspec.convert(value, field.type, dec_hook=convert_kind)
+        read = msgspec.convert(spelled(value), field.type, dec_hook=convert_kind)
     except (msgspec.ValidationError, ValueError, RecursionError):
         faults += faults_in(field.type, value, field.wire, strict=True)
         return ABSENT

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
+from enum import Enum
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeAliasType, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAliasType, cast, get_args, get_origin
 
 import msgspec
 from msgspec import UnsetType
@@ -40,6 +42,8 @@ def metas(annotation: Any) -> tuple[msgspec.Meta, ...]:
             inner, *notes = get_args(annotation)
             found += [note for note in notes if isinstance(note, msgspec.Meta)]
             annotation = inner
+        elif isinstance(get_origin(annotation), TypeAliasType):
+            annotation = get_origin(annotation).__value__[get_args(annotation)]
         else:
             return tuple(found)
 
@@ -71,7 +75,8 @@ def compiled(annotation: Any) -> Any:
     annotation = without(annotation, UnsetType)
     bare = plain(annotation)
     if bare is datetime:
-        return Annotated[annotation, msgspec.Meta(tz=True)]
+        said = any(meta.tz is not None for meta in metas(annotation))
+        return annotation if said else Annotated[annotation, msgspec.Meta(tz=True)]
     if get_origin(bare) in UNIONS and datetime in map(plain, get_args(bare)):
         return _union(tuple(compiled(arg) for arg in get_args(bare)))
     return annotation
@@ -152,6 +157,22 @@ def encode_kind(value: object) -> Any:
             "A Secret never leaves the program; reveal() it where it is used, or leave it out of the result."
         )
     raise TypeError(f"{type(value).__name__} has no form in JSON. Return a Struct, or a type that JSON knows.")
+
+
+def spelled(value: Any) -> Any:
+    """A value with members of enums as their values where the decoder knows a member only by its value."""
+    if isinstance(value, Enum) and not isinstance(value, int | str):
+        return value.value
+    if isinstance(value, list | tuple | set | frozenset):
+        items = cast("Collection[Any]", value)
+        return [spelled(item) for item in items] if any(isinstance(item, _SPELLED) for item in items) else items
+    if isinstance(value, dict):
+        pairs = cast("dict[Any, Any]", value)
+        return {key: spelled(held) for key, held in pairs.items()}
+    return value
+
+
+_SPELLED = (Enum, list, tuple, set, frozenset, dict)
 
 
 class _Absent:

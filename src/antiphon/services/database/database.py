@@ -119,6 +119,12 @@ class Database:
             self._lose(error)
         return told(error, self.schema, when)
 
+    def greeting(self) -> list[str]:
+        """Which engine this is and how to switch, for the person who started it."""
+        if self._terms.address.engine == "sqlite":
+            return [f"database  SQLite at {self.shown}; DATABASE_URL switches to PostgreSQL"]
+        return [f"database  PostgreSQL at {self.shown} (DATABASE_URL)"]
+
     async def check_health(self) -> Health:
         """Up when a statement was answered within the last second or is now; degraded when no connection is free."""
         if not self._away and monotonic() - self.seen_at < FRESH_SECONDS:

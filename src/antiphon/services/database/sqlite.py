@@ -8,9 +8,9 @@
     BEGIN IMMEDIATE         after taking the lock file                      one writer at a time, over all processes
 
 The lock file stands beside the database. SQLite's own lock would do for order, but waiting for it cannot be cancelled;
-and up to 3.51.2 two processes that write and checkpoint one WAL at the same moment can lose what they wrote. Therefore
-a connection writes, checkpoints and changes the journal only while it holds the file, and closing never checkpoints
-unless it does. The kernel gives the lock back when a process dies.
+and up to SQLite 3.51.2 ("the WAL-reset bug") two processes that write and checkpoint one WAL at the same moment can
+lose what they wrote. Therefore a connection writes, checkpoints and changes the journal only while it holds the file,
+and closing never checkpoints unless it does. The kernel gives the lock back when a process dies.
 """
 
 from __future__ import annotations

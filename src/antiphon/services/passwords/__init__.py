@@ -1,1 +1,1 @@
-"""Passwords: hashed with argon2id in a bounded pool, and refused when they are common."""
+"""Passwords: hashed with argon2id in a bounded pool, and refused when they are common, breached or one's own name."""

@@ -17,9 +17,13 @@ class Clients:
 
     def watch(self, ctx: Context, task: asyncio.Task[object]) -> None:
         """Cancel the call when its client leaves. Calls that write run to their end, and their result is dropped."""
-        if not ctx.safe or ctx in self._watching or not isinstance(ctx.connection, HttpConnection):
+        connection = ctx.connection
+        if not ctx.safe or ctx in self._watching or not isinstance(connection, HttpConnection):
             return
-        self._watching[ctx] = asyncio.create_task(self._wait(ctx, ctx.connection, task))
+        if connection.request.has_body:
+            # The body is being read, and a server tells of a client's leaving to one reader only.
+            return
+        self._watching[ctx] = asyncio.create_task(self._wait(ctx, connection, task))
 
     def has_left(self, ctx: Context) -> bool:
         """Whether the call was cancelled because its client left."""

@@ -8,7 +8,6 @@ from types import CoroutineType
 from typing import TYPE_CHECKING
 
 from antiphon.core.context import Context
-from antiphon.core.errors import CallError, Defect, TransportFault
 from antiphon.transports.http.answers import NO_STORE, VARY, Answers
 from antiphon.transports.http.browsers import POLICY, SECURITY
 from antiphon.transports.http.exchange import NO_PATH_INPUTS, Exchange, HttpConnection, LeftWhileReading

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from antiphon.transports.http.peers import Peers
     from antiphon.wire.multipart import MultipartForm
 
+
 class LeftWhileReading(TransportFault):
     """The client went away before its body was complete: there is nobody to answer, and nothing of ours to mend."""
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from antiphon.transports.http.settings import HttpSettings
-from antiphon.wire.faults import headers_too_large, url_too_long
-from antiphon.wire.hosts import Host, Hosts
+from antiphon.wire.faults import FAULTS, WireFault, headers_too_large, malformed, url_too_long
+from antiphon.wire.hosts import Host, Hosts, parse_host
+from antiphon.wire.paths import split_path
 from antiphon.wire.proxies import Client, TrustedProxies
 from antiphon.wire.request import Request
+
+MISDIRECTED = FAULTS["MISDIRECTED"].status
 
 
 class Peers:
@@ -38,11 +41,22 @@ class Peers:
         if total > settings.header_bytes:
             raise headers_too_large(f"The headers are longer than {settings.header_bytes:,} bytes.")
         if hosts or request.version not in ("1.0", "2", "3"):
-            self._hosts.check(hosts, request.scheme)
-        if self._trusting:
-            said = self._client(request).host
-            if said is not None:
-                self._hosts.check([said], self.scheme(request))
+            self._check_host(request, hosts)
+
+    def _check_host(self, request: Request, hosts: list[str]) -> None:
+        said = self._client(request).host if self._trusting else None
+        if said is not None:
+            # The proxy's own word for us has to be readable; the one that counts is what its client asked for.
+            if len(hosts) != 1 or parse_host(hosts[0]) is None:
+                raise malformed("The request has no Host, or one that is malformed.")
+            hosts = [said]
+        try:
+            self._hosts.check(hosts, self.scheme(request))
+        except WireFault as fault:
+            if fault.status == MISDIRECTED:
+                # What cannot be read is told before what is not ours.
+                split_path(request.path, self._settings.path_segments)
+            raise
 
     def address(self, request: Request) -> str:
         """The client's address."""
@@ -51,6 +65,13 @@ class Peers:
     def scheme(self, request: Request) -> str:
         """The scheme the client used."""
         return self._client(request).scheme if self._trusting else request.scheme
+
+    def is_secure(self, request: Request) -> bool:
+        """Whether the client used https; also to be asked of a request that was refused for what its proxy said."""
+        try:
+            return self.scheme(request) == "https"
+        except WireFault:
+            return request.scheme == "https"
 
     def origin(self, request: Request) -> str:
         """The origin the request is for, as a browser would write it."""

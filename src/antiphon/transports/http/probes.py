@@ -46,7 +46,7 @@ class Ready(Probe):
     async def _respond(self, request: Request) -> Answer:
         checks = await health_of(self.server.runtime.health_checks())
         critical = {check.health_name for check in self.server.runtime.health_checks() if check.health_critical}
-        draining = self.server.draining.is_set()
+        draining = self.server.leaving
         ready = not draining and all(state is not Health.DOWN for name, state in checks.items() if name in critical)
         shown = {name: state.value for name, state in checks.items()} | ({"draining": "yes"} if draining else {})
         body = msgspec.json.encode({"ready": ready, "checks": shown})

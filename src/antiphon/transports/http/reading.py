@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,20 @@ from antiphon.core.errors import Fault, InvalidInput
 from antiphon.core.inputs.kinds import Upload
 from antiphon.core.inputs.schema import Given, Inputs, MalformedJson, Schema, json_object
 from antiphon.core.inputs.types import ABSENT
-from antiphon.transports.http.exchange import Exchange
+from antiphon.transports.http.exchange import Exchange, LeftWhileReading
 from antiphon.transports.http.settings import HttpSettings
 from antiphon.wire.faults import malformed, request_timeout, unsupported_media_type
 from antiphon.wire.fields import TooManyFields, TooManyValues, parse_fields
 from antiphon.wire.media import is_json, parse_media_type
 from antiphon.wire.multipart import MultipartForm, MultipartLimits, read_multipart, shown_name
+from antiphon.wire.request import ClientLeft, Request
 from antiphon.wire.uploads import UploadedFile
 
 READ_TYPES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
 
-_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
+# Possessive, and happy with a text that never ends: no body makes it go back.
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class InputReader:
@@ -63,9 +66,12 @@ class InputReader:
         return self._read_url(exchange)
 
     async def _read_past(self, exchange: Exchange) -> Inputs:
-        async for _ in exchange.request.chunks(self._settings.body_bytes):
-            pass
+        await self._arrive(exchange, self._throw_away(exchange.request))
         return self._read_url(exchange)
+
+    async def _throw_away(self, request: Request) -> None:
+        async for _ in request.chunks(self._settings.body_bytes):
+            pass
 
     def _read_url(self, exchange: Exchange) -> Inputs:
         schema = self.schema
@@ -89,21 +95,28 @@ class InputReader:
         if request.header(b"content-encoding") not in (None, "identity"):
             raise unsupported_media_type("Send the body without a Content-Encoding.", accept_encoding=["identity"])
         kind = request.header(b"content-type") or ""
-        # The body has a time of its own; the sweep over all calls watches it, as it does every deadline.
+        if kind == "application/json" or is_json(kind):
+            return self._read_json(exchange, await self._arrive(exchange, request.body(self._settings.body_bytes)))
+        return self._read_form(exchange, await self._arrive(exchange, self._form(exchange, kind)))
+
+    async def _arrive[T](self, exchange: Exchange, reading: Coroutine[Any, Any, T]) -> T:
+        """What comes of reading a body, which has a time of its own; then the call's own time begins."""
         ctx = exchange.ctx
+        # The sweep over all calls watches it, as it does every deadline.
         ctx.limit_reading(self._settings.body_time.total_seconds())
         try:
-            if kind == "application/json" or is_json(kind):
-                return self._read_json(exchange, await request.body(self._settings.body_bytes))
-            return self._read_other(exchange, await self._form(exchange, kind))
+            read = await reading
+        except ClientLeft:
+            raise LeftWhileReading from None
         except asyncio.CancelledError:
             if not ctx.forgive_timeout():
                 raise
             raise request_timeout("The body did not arrive in time.") from None
+        ctx.restart_clock()
+        return read
 
     def _read_json(self, exchange: Exchange, body: bytes) -> Inputs:
         schema = self.schema
-        exchange.ctx.restart_clock()
         if not body:
             return self._read_url(exchange)
         try:
@@ -121,9 +134,17 @@ class InputReader:
         except MalformedJson:
             raise malformed("The body is not JSON.") from None
 
-    def _read_other(self, exchange: Exchange, form: Given | None) -> Inputs:
-        exchange.ctx.restart_clock()
-        return self.schema.gather(*self._sources(exchange, form))
+    def _read_form(self, exchange: Exchange, form: Given | None) -> Inputs:
+        try:
+            return self.schema.gather(*self._sources(exchange, form))
+        except InvalidInput as error:
+            repeated = {name for name, value in form.values.items() if type(value) is tuple} if form else ()
+            raise InvalidInput(
+                fields=[
+                    Fault(fault.name, "is given more than once") if fault.name in repeated else fault
+                    for fault in error.fields
+                ]
+            ) from None
 
     async def _form(self, exchange: Exchange, kind: str) -> Given | None:
         """The fields of a form, as strings and uploads. None for an empty body of any type."""
@@ -194,10 +215,10 @@ def _upload(file: UploadedFile) -> Upload:
 def refuse_depth(body: bytes, most: int) -> None:
     """Raise a 400 when JSON is nested deeper than this. Only asked when there are enough brackets for it."""
     depth = 0
-    for byte in _TEXT.sub(b"", body):
+    for byte in _TEXT.sub(b"", body).translate(None, _NO_BRACKETS):
         if byte in b"[{":
             depth += 1
             if depth > most:
                 raise malformed(f"The JSON is nested deeper than {most} levels.")
-        elif byte in b"]}":
+        else:
             depth -= 1

@@ -21,6 +21,8 @@ E = TypeVar("E")
 
 _PLACE = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
 
+_SLASH = "\udc2f"
+
 
 class Resource(Generic[E]):
     """What answers at one path: an endpoint by method."""
@@ -99,7 +101,7 @@ class Router(Generic[E]):
 
     def _add_regular(self, prefix: str, pattern: re.Pattern[str]) -> Resource[E]:
         for known, known_prefix, resource in self._regular:
-            if known.pattern == pattern.pattern and known_prefix == prefix:
+            if known == pattern and known_prefix == prefix:
                 return resource
         resource = Resource[E](prefix + pattern.pattern)
         self._regular.append((pattern, prefix, resource))
@@ -115,11 +117,14 @@ class Router(Generic[E]):
         resource = self._walk(self._root, segments, 0, texts)
         if resource is not None:
             return resource, texts
-        whole = "/" + "/".join(segments)
+        # A slash inside a segment must not look like one between two: it stands aside as what no decoded text holds.
+        whole = "/" + "/".join(segment.replace("/", _SLASH) for segment in segments)
         for pattern, prefix, candidate in self._regular:
             match = pattern.fullmatch(whole[len(prefix) :]) if whole.startswith(prefix) else None
             if match is not None:
-                return candidate, {name: text for name, text in match.groupdict().items() if text is not None}
+                return candidate, {
+                    name: text.replace(_SLASH, "/") for name, text in match.groupdict().items() if text is not None
+                }
         raise self._missing(segments)
 
     def find(self, method: str, path: bytes) -> Found[E]:

@@ -9,7 +9,7 @@ from typing import Protocol
 from antiphon.core.context import Context
 from antiphon.core.errors import CallError, Defect, TransportFault
 from antiphon.core.runtime import Runtime
-from antiphon.transports.base import Told
+from antiphon.transports.base import Told, encode_error
 from antiphon.transports.http.answers import NO_STORE, VARY, Cookies
 from antiphon.transports.http.browsers import POLICY, SAFE, SECURITY, STRICT_TRANSPORT, Browsers
 from antiphon.transports.http.clients import Clients
@@ -20,11 +20,11 @@ from antiphon.transports.http.router import Router
 from antiphon.transports.http.settings import HttpSettings
 from antiphon.transports.http.streams import OpenStream
 from antiphon.wire.encoding import Encoder
-from antiphon.wire.faults import WireFault, not_found
+from antiphon.wire.faults import WireFault, malformed, not_found
 from antiphon.wire.request import Request
 from antiphon.wire.response import Answer, Headers, Response
 
-
+JSON = b"application/json"
 CLOSE = (b"connection", b"close")
 
 
@@ -82,6 +82,13 @@ class Server:
         except Exception as error:  # noqa: BLE001  # told apart there
             return self.fail(request, error, self.request_id(request))
 
+    def unreadable(self) -> Response:
+        """The answer to bytes that are no request; the connection closes after it."""
+        fault = malformed("The request cannot be read.", close=True)
+        request_id = self.runtime.ids.uuid7()
+        body = encode_error(fault, request_id, self.runtime.clock.now())
+        return Response(fault.status, self._error_headers(fault, JSON, request_id), body)
+
     def _find(self, request: Request) -> Answer | Awaitable[Answer]:
         method = request.method
         if method == "OPTIONS":
@@ -127,7 +134,7 @@ class Server:
         if self._plain and request.scheme == "http" and not self.draining.is_set():
             return answer
         headers = list(answer.headers)
-        if self.peers.scheme(request) == "https":
+        if self.peers.is_secure(request):
             headers.append(STRICT_TRANSPORT)
         headers += self.browsers.headers(request)
         if self.draining.is_set() and CLOSE not in headers:
@@ -146,7 +153,13 @@ class Server:
     def refuse(self, request: Request, error: Told, request_id: str, ctx: Context | None = None) -> Answer:
         """The answer for an error."""
         kind, body = error_body(error, request, request_id, self.runtime.clock.now(), self.settings.public_url)
-        headers: Headers = [
+        headers = self._error_headers(error, kind, request_id)
+        if ctx is not None:
+            headers += self.cookies.headers(ctx)
+        return self.finish(request, Response(status_of(error, request), headers, body))
+
+    def _error_headers(self, error: Told, kind: bytes, request_id: str) -> Headers:
+        return [
             (b"x-request-id", request_id.encode()),
             (b"content-type", kind),
             *SECURITY,
@@ -155,6 +168,3 @@ class Server:
             VARY,
             *error_headers(error),
         ]
-        if ctx is not None:
-            headers += self.cookies.headers(ctx)
-        return self.finish(request, Response(status_of(error, request), headers, body))

@@ -75,8 +75,7 @@ class StaticFiles:
         self._server = server
         self._prefix = path.split("/")[1:]
         self._folder = folder
-        self._forms: dict[tuple[str, str], bytes] = {}
-        self._forms_bytes = 0
+        self._forms = Forms(LARGEST_KEPT_BYTES)
         self._headers: Headers = [*page_headers(), SHARED, (b"accept-ranges", b"bytes")]
 
     def find(self, request: Request) -> Awaitable[Answer] | None:
@@ -164,20 +163,34 @@ class StaticFiles:
             body = await asyncio.to_thread(self._compress, file, coding)
             if body is None:
                 return None
-            self._keep(key, body)
+            self._forms.keep(key, body)
         return coding, body
 
     def _compress(self, file: FoundFile, coding: str) -> bytes | None:
         content = file.read()
         return None if content is None else self._server.coding.compress(content, coding)
 
-    def _keep(self, key: tuple[str, str], body: bytes) -> None:
-        if key in self._forms:
+
+class Forms:
+    """Compressed forms of files, as many as fit into a number of bytes; the oldest makes room for the newest."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._bodies: dict[tuple[str, str], bytes] = {}
+        self._held_bytes = 0
+
+    def get(self, key: tuple[str, str]) -> bytes | None:
+        """The form under this key, if it is still here."""
+        return self._bodies.get(key)
+
+    def keep(self, key: tuple[str, str], body: bytes) -> None:
+        """Keep a form; under one key it is always the same."""
+        if key in self._bodies:
             return
-        self._forms[key] = body
-        self._forms_bytes += len(body)
-        while self._forms_bytes > LARGEST_KEPT_BYTES:
-            self._forms_bytes -= len(self._forms.pop(next(iter(self._forms))))
+        self._bodies[key] = body
+        self._held_bytes += len(body)
+        while self._held_bytes > self._most_bytes:
+            self._held_bytes -= len(self._bodies.pop(next(iter(self._bodies))))
 
 
 def _may_be_coded(file: FoundFile) -> bool:

@@ -12,6 +12,7 @@ from antiphon.core.runtime import Runtime
 from antiphon.services.metrics import Metrics
 from antiphon.services.sessions.settings import SessionSettings
 from antiphon.transports.http.endpoint import Endpoint
+from antiphon.transports.http.leftovers import sweep_uploads
 from antiphon.transports.http.openapi.document import openapi
 from antiphon.transports.http.pages import DocsPages
 from antiphon.transports.http.probes import Alive, MetricsPage, Ready
@@ -23,10 +24,13 @@ from antiphon.wire.asgi import Asgi
 from antiphon.wire.faults import unavailable
 from antiphon.wire.listener import Listener
 from antiphon.wire.request import Request
-from antiphon.wire.response import Answer
+from antiphon.wire.response import Answer, Response
 
 FINISH_SECONDS = 2.0
 """How long connections have, after the last call, to take the rest of their answers."""
+
+LOCAL_HOSTS = frozenset(("127.0.0.1", "0.0.0.0", "::1", "::"))  # noqa: S104  # they are compared, not listened on
+"""Addresses that this machine reaches as `localhost`."""
 
 
 class Http:
@@ -54,12 +58,15 @@ class Http:
             )
         runtime.calls.most = settings.calls
         runtime.call_seconds = settings.call_time.total_seconds()
-        if any(field.file for action in runtime.actions.values() for field in action.schema.fields):
-            (runtime.info.folder / "uploads").mkdir(mode=0o700, parents=True, exist_ok=True)
         server = Server(runtime, settings, secure_cookies=runtime.settings(SessionSettings).cookie_secure)
         runtime.calls.on_long_call = server.clients.watch
         self._server = server
-        for action in runtime.actions.values():
+        if any(field.file for action in runtime.actions.values() for field in action.schema.fields):
+            server.upload_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            swept = sweep_uploads(server.upload_folder, runtime.clock.now())
+            if swept:
+                runtime.log.info("http.uploads_swept", count=swept)
+        for action in sorted(runtime.actions.values(), key=_declared):
             for route in action.traits_of(Route):
                 server.router.add(
                     route.method, route.prefix, route.path, Endpoint(server, runtime.runner(action.name), route)
@@ -83,6 +90,8 @@ class Http:
         server = self.server
         self._listener = Listener(
             self.respond,
+            refuse=self._refuse,
+            unreadable=server.unreadable,
             report=self._report,
             connections=server.settings.connections,
             idle_seconds=server.settings.idle_time.total_seconds(),
@@ -95,12 +104,18 @@ class Http:
         server = self._server
         if server is None:
             return
+        calls, settings = server.runtime.calls, server.settings
+        server.leaving = True
+        if settings.drain_delay:
+            await server.runtime.clock.sleep(settings.drain_delay.total_seconds())
         server.draining.set()
-        if server.settings.drain_delay:
-            await server.runtime.clock.sleep(server.settings.drain_delay.total_seconds())
         if self._listener is not None:
             self._listener.close()
-        await server.runtime.calls.drain(server.settings.drain_time.total_seconds())
+        await calls.drain(settings.drain_time.total_seconds())
+        if self._listener is not None:
+            # From here on nothing more can arrive; what came in the last moment has its time as well.
+            self._listener.hush()
+            await calls.drain(FINISH_SECONDS)
 
     async def stop(self) -> None:
         """End what is left, and forget the compiled routes."""
@@ -115,8 +130,25 @@ class Http:
     def respond(self, request: Request) -> Answer | Awaitable[Answer]:
         """Answer one request: what a server of `wire` is given."""
         if self._server is None:
-            raise unavailable("The server is not running.")
+            return Response(503, [(b"retry-after", b"1"), (b"connection", b"close")])
         return self._server.respond(request)
+
+    def _refuse(self, request: Request) -> Answer:
+        server = self.server
+        fault = unavailable("The server has as many connections as it may. Try again soon.", close=True)
+        return server.refuse(request, fault, server.request_id(request))
+
+    def greeting(self) -> list[str]:
+        """Where it answers, for the person who started it."""
+        settings = self.server.settings
+        host = "localhost" if settings.host in LOCAL_HOSTS else settings.host
+        address = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        lines = [f"address   {address}"]
+        if self.shows_docs:
+            lines.append(f"docs      {address}/docs")
+        if not self.server.runtime.settings(SessionSettings).cookie_secure:
+            lines.append("cookies   travel over plain http too (SESSION_COOKIE_SECURE=false); production refuses this")
+        return lines
 
     @property
     def server(self) -> Server:
@@ -137,6 +169,11 @@ class Http:
             runtime = self.server.runtime
             self._document = openapi(runtime.info, list[AnyAction](runtime.actions.values()))
         return self._document
+
+
+def _declared(action: AnyAction) -> tuple[str, int]:
+    """Where an action stands: regular expressions are tried in the order in which they were declared."""
+    return action.module, action.function.__code__.co_firstlineno
 
 
 def asgi(app: App) -> Asgi:

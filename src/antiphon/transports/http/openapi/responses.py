@@ -20,7 +20,7 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from antiphon.core.action import AnyAction
-from antiphon.core.inputs.types import alternatives, plain, without
+from antiphon.core.inputs.types import alternatives, is_struct, plain, without
 from antiphon.core.results import Download
 from antiphon.transports.base import ErrorEnvelope
 from antiphon.transports.http.errors import JSON, PROBLEM, Problem
@@ -99,8 +99,15 @@ class Responses:
         if all(kind in (Download, NoneType) for kind in kinds):
             return {}
         # Bytes are sent as they are: JSON that the action has made itself.
-        schema = {} if bytes in kinds else self._schemas.of(without(action.result, NoneType, Download), owner)
-        return {JSON: {"schema": schema}}
+        return {JSON: {"schema": {} if bytes in kinds else self._result(action.result, owner)}}
+
+    def _result(self, annotation: Any, owner: str) -> Node:
+        annotation = without(annotation, NoneType, Download)
+        options = alternatives(annotation)
+        if sum(map(_untagged, options)) > 1:
+            # msgspec tells Structs apart by tag, also where it has only to list them.
+            return {"anyOf": [self._schemas.of(option, owner) for option in options]}
+        return self._schemas.of(annotation, owner)
 
     # Errors
 
@@ -128,6 +135,11 @@ def documented_statuses(route: Route) -> tuple[int, ...]:
         return (route.status,)
     promised = plain(get_type_hints(route.status).get("return"))
     return tuple(sorted(get_args(promised))) if get_origin(promised) is Literal else (200,)
+
+
+def _untagged(annotation: Any) -> bool:
+    bare = plain(annotation)
+    return is_struct(bare) and (get_origin(bare) or bare).__struct_config__.tag is None
 
 
 def _file_responses() -> dict[int, Node]:

@@ -83,6 +83,8 @@ def _describe(annotations: list[Any]) -> tuple[tuple[Node, ...], dict[str, Node]
 def json_default(default: object) -> Node:
     """The default of an input as the document says it; nothing for one that JSON cannot say, such as a secret."""
     try:
-        return {"default": msgspec.json.decode(msgspec.json.encode(default, enc_hook=encode_kind))}
+        said = msgspec.json.decode(msgspec.json.encode(default, enc_hook=encode_kind))
     except (TypeError, ValueError):
         return {}
+    # Infinity has no form in JSON, and is written as null.
+    return {} if said is None and default is not None else {"default": said}

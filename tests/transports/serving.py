@@ -1,0 +1,149 @@
+"""The two ways in which an application is served over HTTP, behind one face for the tests of both."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import uvicorn
+
+from antiphon import App, Http
+from antiphon.core.runtime import Runtime
+from antiphon.testing.app import TestApp
+from antiphon.testing.raw import RawAnswer, RawHttp
+from antiphon.testing.waiting import wait_until
+from antiphon.transports.http.transport import asgi
+from tests.transports.surface import Watch, surface
+
+HOST = "127.0.0.1"
+
+type Way = Literal["listener", "httptools", "h11"]
+"""Our own listener, or the application as ASGI under a plain uvicorn with this parser."""
+
+WAYS: tuple[Way, ...] = ("listener", "httptools", "h11")
+
+
+@dataclass
+class Answered:
+    """An answer, with its JSON read when asked for."""
+
+    raw: RawAnswer
+
+    @property
+    def status(self) -> int:
+        """The status."""
+        return self.raw.status
+
+    @property
+    def body(self) -> bytes:
+        """The body without its framing."""
+        return self.raw.body
+
+    @property
+    def json(self) -> Any:
+        """The body, read as JSON."""
+        return json.loads(self.raw.body)
+
+    @property
+    def error(self) -> Any:
+        """The error object."""
+        return self.json["error"]
+
+    @property
+    def type(self) -> str:
+        """The type of the error."""
+        return self.error["type"]
+
+    def header(self, name: str) -> str | None:
+        """The value of a header by its lower-case name."""
+        return self.raw.header(name)
+
+
+@dataclass
+class Served:
+    """An application that listens."""
+
+    app: App
+    port: int
+    watch: Watch
+    folder: Path
+
+    @property
+    def runtime(self) -> Runtime:
+        """The running application."""
+        assert self.app.runtime is not None
+        return self.app.runtime
+
+    @property
+    def http(self) -> Http:
+        """Its HTTP transport."""
+        return self.app.transport(Http)
+
+    @property
+    def uploads(self) -> list[str]:
+        """What stands in the folder of uploads."""
+        folder = self.folder / "var" / "uploads"
+        return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+    def connect(self, *, receive_bytes: int | None = None) -> AbstractAsyncContextManager[RawHttp]:
+        """A connection, for a block."""
+        return RawHttp.to(HOST, self.port, receive_bytes=receive_bytes)
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, *, raw: bytes | None = None, **headers: str
+    ) -> Answered:
+        """Send one request on a connection of its own: `body` as JSON, `raw` as it is, `_` in a header as `-`."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if body is not None:
+            raw = json.dumps(body).encode()
+            sent = {"content-type": "application/json", **sent}
+        async with self.connect() as connection:
+            return Answered(await connection.request(method, path, sent, raw))
+
+    async def get(self, path: str, **headers: str) -> Answered:
+        """Send a GET."""
+        return await self.ask("GET", path, raw=None, **headers)
+
+
+@asynccontextmanager
+async def serving(
+    folder: Path, settings: Mapping[str, object] | None = None, way: Way = "listener", **sections: Mapping[str, object]
+) -> AsyncGenerator[Served]:
+    """The surface, served on these settings of the section `http` (and of others) for as long as the block."""
+    watch = Watch()
+    app = surface(watch, {"http": settings or {}, **sections}, folder)
+    if way == "listener":
+        async with TestApp.start(app, folder) as running:
+            yield Served(app, running.port, watch, folder)
+        return
+    with socket.create_server((HOST, 0)) as listening:
+        config = uvicorn.Config(
+            asgi(app), http=way, ws="none", log_config=None, access_log=False, proxy_headers=False, server_header=False
+        )
+        server = uvicorn.Server(config)
+        running = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            await wait_until(lambda: server.started or running.done(), "uvicorn never started")
+            yield Served(app, listening.getsockname()[1], watch, folder)
+        finally:
+            server.should_exit = True
+            await running
+
+
+def form(*parts: tuple[str, bytes], boundary: str = "frontier") -> tuple[str, bytes]:
+    """A multipart body of these parts, each the rest of its Content-Disposition and its bytes, and its type."""
+    lines: list[bytes] = []
+    for disposition, content in parts:
+        lines += [
+            f"--{boundary}".encode(),
+            f"Content-Disposition: form-data; {disposition}".encode(),
+            b"",
+            content,
+        ]
+    return f"multipart/form-data; boundary={boundary}", b"\r\n".join([*lines, f"--{boundary}--".encode(), b""])
