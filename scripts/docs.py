@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from scripts import reference
 from scripts.sources import Fault, Sources
 from scripts.tree import tree
 
@@ -21,7 +22,12 @@ def layers(sources: Sources) -> str:
     return _LAYERS.format(contracts=contracts.removesuffix(";\n") + ".\n", trees=trees)
 
 
-PAGES: Mapping[str, Page] = {"docs/why/layers.md": layers}
+PAGES: Mapping[str, Page] = {
+    "docs/why/layers.md": layers,
+    "docs/reference/settings.md": reference.settings,
+    "docs/reference/actions.md": reference.actions,
+    "docs/tutorial/README.md": reference.tutorial,
+}
 """Every generated page and what makes it."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -86,10 +86,10 @@ async def olympus_on(
     *,
     clock: Clock | None = None,
     middleware: Sequence[Middleware] = (),
-    **settings: str,
+    settings: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[Olympus]:
     """Run Olympus on these engines."""
-    environ = {"DATABASE_URL": database_url, "REDIS_URL": store_url, "REDIS_PREFIX": store_prefix, **settings}
+    environ = {"DATABASE_URL": database_url, "REDIS_URL": store_url, "REDIS_PREFIX": store_prefix, **(settings or {})}
     olympus = App(app.name, version=app.version, modules=app.modules, middleware=middleware, values=app.values)
     async with TestApp.start(olympus, folder, environ, clock=clock) as running:
         yield Olympus(running, folder)

@@ -126,7 +126,7 @@ class Cli:
         return refused(command.error)
 
     async def _run(self, who: Person | None, action: str, inputs: dict[str, Any]) -> Any:
-        words, lines = [action, "--output", "json"], []
+        words, lines = [action, "--output", "json"], list[str]()
         for field in self._running.runtime.actions[action].schema.fields:
             value = inputs.get(field.name)
             flag = field.name.replace("_", "-")

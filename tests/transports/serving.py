@@ -15,7 +15,6 @@ import uvicorn
 
 from antiphon import App, Http
 from antiphon.core.runtime import Runtime
-from antiphon.testing.app import TestApp
 from antiphon.testing.raw import RawAnswer, RawHttp
 from antiphon.testing.waiting import wait_until
 from antiphon.transports.http.transport import asgi
@@ -119,8 +118,8 @@ async def serving(
     watch = Watch()
     app = surface(watch, {"http": settings or {}, **sections}, folder)
     if way == "listener":
-        async with TestApp.start(app, folder) as running:
-            yield Served(app, running.port, watch, folder)
+        async with app.running(environ={"ANTIPHON_ENV": "test"}, listen=True):
+            yield Served(app, app.transport(Http).port, watch, folder)
         return
     with socket.create_server((HOST, 0)) as listening:
         config = uvicorn.Config(

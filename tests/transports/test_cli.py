@@ -15,7 +15,7 @@ from tests.transports.terminal import Terminal
 
 MAIN = "from tests.transports.cli_actions import app; app.main()"
 
-UNSAID = {
+UNSAID: dict[str, object] = {
     "text": "hi",
     "maxCount": 5,
     "ratio": 0.5,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import re
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
@@ -13,15 +12,13 @@ from urllib.parse import urljoin
 import pytest
 
 from antiphon.core.errors import CALL_ERRORS, Defect
-from antiphon.core.module import gather
 from antiphon.testing.app import HttpAnswer, HttpClient
-from antiphon.transports.http.openapi.document import openapi
 from antiphon.transports.http.openapi.errors import ErrorRow, error_rows
 from antiphon.transports.http.pages import SWAGGER, errors_page
 from antiphon.wire.faults import FAULTS
 from tests.transports import openapi_actions
+from tests.transports.openapi_document import actions, document
 from tests.transports.served import served
-from tests.transports.test_openapi import INFO
 
 BUNDLE = "/docs/swagger-ui-bundle.js"
 ASSETS = ["/docs/favicon.png", "/docs/pages.css", "/docs/swagger-ui.css", BUNDLE]
@@ -110,8 +107,7 @@ async def test_the_document_of_the_page_is_served_beside_it(client: HttpClient) 
     """The page works whether or not an action gives the document: it has its own address."""
     answer = await client.get("/docs/openapi.json")
     assert answer.header("content-type") == "application/json"
-    document = json.loads(openapi(INFO, gather([openapi_actions]).actions))
-    assert answer.json["paths"] == document["paths"]
+    assert answer.json["paths"] == document()["paths"]
 
 
 # Assets
@@ -198,7 +194,7 @@ def test_words_of_an_error_are_text() -> None:
 
 def test_an_error_of_ones_own_is_listed_last() -> None:
     """The page begins with what all applications have."""
-    rows = error_rows(gather([openapi_actions]).actions)
+    rows = error_rows(actions())
     assert list(rows)[-1] == "SOLD"
     assert rows["SOLD"] == ErrorRow("SOLD", 409, "This is sold.", "Somebody else was faster.")
 

@@ -167,7 +167,7 @@ async def test_uploads_stay_until_the_stream_has_ended(served_anyhow: Served) ->
     answer = await served_anyhow.ask("POST", "/api/count/file", raw=body, content_type=kind, accept="application/jsonl")
 
     assert [json.loads(line)["text"] for line in answer.body.splitlines()] == ["begin", "content"]
-    assert served_anyhow.uploads == []
+    await wait_until(lambda: not served_anyhow.uploads, "the upload was never removed")
 
 
 async def test_a_connection_goes_on_after_a_stream(served_anyhow: Served) -> None:

@@ -58,29 +58,30 @@ async def test_an_answer_may_come_at_once_or_later(stage: Stage) -> None:
     assert [answer.body for answer in answers] == [b"at once", b"later"]
 
 
+def tell(request: Request) -> Answer:
+    """Everything that a request can be asked."""
+    facts = {
+        "method": request.method,
+        "path": request.path.decode(),
+        "query": request.query.decode(),
+        "version": request.version,
+        "scheme": request.scheme,
+        "peer": request.peer,
+        "host": request.header(b"host"),
+        "missing": request.header(b"x-missing"),
+        "list": request.header(b"x-list"),
+        "values": request.header_values(b"x-list"),
+        "cookie": request.header(b"cookie"),
+        "latin": request.header(b"x-latin"),
+        "items": [name.decode() for name, _ in request.header_items()],
+        "body": request.has_body,
+        "state": request.state,
+    }
+    return text(json.dumps(facts))
+
+
 async def test_a_request_says_what_was_sent(stage: Stage) -> None:
     """Method, raw path, raw query, version, scheme, peer and headers reach `respond` as they were sent."""
-
-    def tell(request: Request) -> Answer:
-        facts = {
-            "method": request.method,
-            "path": request.path.decode(),
-            "query": request.query.decode(),
-            "version": request.version,
-            "scheme": request.scheme,
-            "peer": request.peer,
-            "host": request.header(b"host"),
-            "missing": request.header(b"x-missing"),
-            "list": request.header(b"x-list"),
-            "values": request.header_values(b"x-list"),
-            "cookie": request.header(b"cookie"),
-            "latin": request.header(b"x-latin"),
-            "items": [name.decode() for name, _ in request.header_items()],
-            "body": request.has_body,
-            "state": request.state,
-        }
-        return text(json.dumps(facts))
-
     stage.respond = tell
 
     async with stage.connect() as client:

@@ -18,6 +18,7 @@ from antiphon.core.log import Logger, Silent
 from antiphon.core.middleware import Middleware
 from antiphon.core.module import Gathered, Module, gather
 from antiphon.core.opening import Plan, Planner, Services, raise_together
+from antiphon.core.results import unsayable
 from antiphon.core.runtime import Runtime
 from antiphon.core.service import Provider, Scoped
 from antiphon.core.settings import Settings, doc, environment_of, load, settings_files
@@ -236,7 +237,9 @@ def _problems(action: AnyAction) -> Iterable[str]:
                 f"{action.where}: the action {action.name} does not say who may call it. "
                 f"Add allow(...) to its traits, such as allow(signed_in); allow(anyone) opens it to everybody."
             )
-        _ = action.schema, action.result
+        _ = action.schema
+        for problem in unsayable(action.result):
+            yield f"{action.where}: the result of {action.name} {problem}"
         for trait in action.traits:
             yield from trait.problems(action)
     except SetupError as error:

@@ -12,7 +12,10 @@ from types import NoneType
 from typing import Any, get_args, get_origin
 
 import msgspec
+from msgspec.inspect import CustomType, type_info
 
+from antiphon.core.inputs.contents import walk
+from antiphon.core.inputs.kinds import Email
 from antiphon.core.inputs.types import alternatives, convert_kind, is_struct, plain, without
 
 type Check = Callable[[Any], bool]
@@ -37,6 +40,26 @@ def check_for(annotation: Any) -> Check:
     hide. What a Struct of the right class holds besides Structs is believed: type checkers look at that.
     """
     return _check_any(annotation, {})
+
+
+def unsayable(annotation: Any) -> list[str]:
+    """Why no caller could be given or told a result of this type, in words for a SetupError. Empty when it can."""
+    try:
+        kinds = [
+            node.cls for node, _ in walk(type_info(_without_downloads(annotation))) if isinstance(node, CustomType)
+        ]
+    except NameError as error:
+        gone = f"holds the type {error.name!r}, which does not exist when the program runs."
+        return [f"{gone} Import it outside `if TYPE_CHECKING:`, and define it at the top of a module."]
+    except (TypeError, ValueError) as error:
+        return [f"cannot be described: {error}."]
+    names = dict.fromkeys(kind.__name__ for kind in kinds if kind is not Email)
+    return [f"holds a {name}, which has no form in JSON. Use a Struct of what the caller may see." for name in names]
+
+
+def _without_downloads(annotation: Any) -> Any:
+    kept = without(annotation, Download)
+    return NoneType if plain(kept) is Download else kept
 
 
 type _Known = dict[Any, list[Check]]

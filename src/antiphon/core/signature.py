@@ -52,7 +52,7 @@ def read_signature(function: Callable[..., object]) -> Signature:
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             raise SetupError(
-                f"{where(function)}: {function.__name__} takes {str(parameter)!r}. "
+                f"{where(function)}: {function.__name__} takes `{_spelling(parameter)}`. "
                 f"Give every parameter a name and a type of its own, without *args, **kwargs or `/`."
             )
         if name not in hints:
@@ -61,3 +61,8 @@ def read_signature(function: Callable[..., object]) -> Signature:
             )
         parameters.append(Parameter(name, hints[name], parameter.default, parameter.kind is parameter.KEYWORD_ONLY))
     return Signature(tuple(parameters), hints.get("return", REQUIRED))
+
+
+def _spelling(parameter: inspect.Parameter) -> str:
+    bare = str(parameter.replace(annotation=REQUIRED, default=REQUIRED))
+    return f"{bare}, /" if parameter.kind is parameter.POSITIONAL_ONLY else bare

@@ -24,7 +24,7 @@ class Contents(NamedTuple):
 def contents_of(struct: type[msgspec.Struct]) -> Contents:
     """Look into the Struct of an action's inputs, at any depth."""
     decimals, problems = False, dict[str, None]()
-    for node, place in _walk(inspect.type_info(struct), "", set()):
+    for node, place in walk(inspect.type_info(struct)):
         if isinstance(node, inspect.DecimalType):
             decimals = True
         elif isinstance(node, inspect.CustomType) and node.cls not in OWN_KINDS:
@@ -34,18 +34,19 @@ def contents_of(struct: type[msgspec.Struct]) -> Contents:
     return Contents(decimals, tuple(problems))
 
 
-def _walk(node: Any, place: str, seen: set[type]) -> Iterator[tuple[Any, str]]:
-    """Every type within a type, with the dotted name of where it stands."""
+def walk(node: Any, place: str = "", seen: set[type] | None = None) -> Iterator[tuple[Any, str]]:
+    """Every type within a type (as `msgspec.inspect` tells it), with the dotted name of where it stands."""
+    seen = set[type]() if seen is None else seen
     yield node, place
     if isinstance(node, inspect.StructType | inspect.DataclassType | inspect.TypedDictType | inspect.NamedTupleType):
         if node.cls in seen:
             return
         seen.add(node.cls)
         for field in node.fields:
-            yield from _walk(field.type, f"{place}.{field.name}" if place else field.name, seen)
+            yield from walk(field.type, f"{place}.{field.name}" if place else field.name, seen)
         return
     for name in ("type", "types", "item_type", "item_types", "key_type", "value_type"):
         held = getattr(node, name, None)
         for part in cast("tuple[Any, ...]", held if isinstance(held, tuple) else (held,)):
             if isinstance(part, inspect.Type):
-                yield from _walk(part, place, seen)
+                yield from walk(part, place, seen)

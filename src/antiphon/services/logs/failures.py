@@ -50,12 +50,14 @@ def _words(error: BaseException) -> str:
 
 
 def _parameters(error: BaseException) -> Iterator[str]:
-    """What was bound to the statements of these errors: SQLAlchemy keeps it as `params`, and drivers repeat it."""
+    """What was bound to statements (`params` of SQLAlchemy's errors), and whole rows (`detail` of asyncpg's)."""
     for part in _chain(error):
-        for value in list(_flat(getattr(part, "params", None)))[:_MOST_VALUES]:
+        detail = getattr(part, "detail", None)
+        values = [*_flat(getattr(part, "params", None)), *([detail] if isinstance(detail, str) else [])]
+        for value in values[:_MOST_VALUES]:
             for form in (str(value), repr(value)):
-                if len(form) >= _SHORTEST_VALUE:
-                    yield form
+                # A traceback within a group is indented, so that a value of several lines does not stand there whole.
+                yield from (line for line in (form, *form.splitlines()) if len(line) >= _SHORTEST_VALUE)
 
 
 def _flat(values: Any) -> Iterator[object]:

@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields as fields_of
 from dataclasses import is_dataclass
 from datetime import date, datetime, time, timedelta
@@ -72,7 +73,7 @@ class Masks:
         texts = [
             text for secret in secrets if isinstance(text := secret.reveal(), str) and len(text) >= _SHORTEST_SECRET
         ]
-        forms = {form for text in texts for form in (text, _in_json(text), repr(text)[1:-1], quote(text, safe=""))}
+        forms = {form for text in texts for form in _forms(text)}
         # The longest first, so that none is left in half because a part of it was a secret as well.
         self._known = tuple(sorted(forms.union(self._known), key=len, reverse=True))
         self._known_bytes = tuple(form.encode("utf-8", "backslashreplace") for form in self._known)
@@ -87,17 +88,21 @@ class Masks:
         if self._telling[name] and kind is not bool and kind is not NoneType:
             return MASK
         if kind is str:
-            return self.text(cast("str", value))
+            return self.text(value)  # pyright: ignore[reportArgumentType]  # its class says so, and a cast costs a call
+        if kind is int:
+            return value if -_BIGGEST_INT <= value < _BIGGEST_INT else str(value)  # pyright: ignore[reportOperatorIssue]  # as above
         if kind in _AS_THEY_ARE:
-            return value if kind is not int or -_BIGGEST_INT <= cast("int", value) < _BIGGEST_INT else str(value)
+            return value
         return self._inside(value, _DEEPEST)
 
     def text(self, text: str) -> str:
         """The text without what looks like a secret, cut when it is very long."""
         # Most texts, such as ids, have none of these and are done.
-        if " " in text or ":" in text or "=" in text:
-            text = _LOOKS.sub(_mask, text)
-        return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}… ({len(text)} characters)"
+        if " " in text or ":" in text or "=" in text or len(text) > LONGEST_TEXT:
+            # A little more than is kept, so that the cut does not keep the half of a secret.
+            masked = _LOOKS.sub(_mask, text[: LONGEST_TEXT + 1024])
+            return masked if len(text) <= LONGEST_TEXT else f"{masked[:LONGEST_TEXT]}… ({len(text)} characters)"
+        return text
 
     def finds_known(self, line: bytes) -> bool:
         """Whether a value that was told to `hide` stands in this line."""
@@ -163,5 +168,18 @@ def _mask(found: re.Match[str]) -> str:
     return f"{found[found.lastgroup or 0]}{MASK}"
 
 
+def _forms(text: str) -> Iterator[str]:
+    """How a secret may stand in a line: as it is, quoted, in JSON or in a URL, and each of these within our JSON."""
+    for form in (
+        text,
+        _in_json(text),
+        json.dumps(text)[1:-1],
+        repr(text)[1:-1],
+        quote(text, safe="", errors="replace"),
+    ):
+        yield form
+        yield _in_json(form)
+
+
 def _in_json(text: str) -> str:
-    return msgspec.json.encode(text.encode("utf-8", "replace").decode("utf-8"))[1:-1].decode()
+    return json.dumps(text, ensure_ascii=False)[1:-1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Iterable
-from contextlib import suppress
 from typing import Any, BinaryIO, TextIO, cast
 
 from structlog import BoundLoggerBase
@@ -34,10 +33,12 @@ class Sink:
 
     def write(self, line: bytes) -> None:
         """Write one line, at once: what a process said last is what one needs when it is gone."""
-        # A full disk, a closed pipe or a closed file: there is nowhere left to say so.
-        with suppress(OSError, ValueError):
+        try:
             self._file.write(line + b"\n")
             self._file.flush()
+        except (OSError, ValueError):
+            # A full disk, a closed pipe or a closed file: there is nowhere left to say so.
+            pass
 
 
 class Log(BoundLoggerBase):
@@ -78,7 +79,10 @@ class Log(BoundLoggerBase):
         if "event" in fields:
             fields["event_"] = fields["event"]
         fields["event"] = event
-        (line,), _ = self._process_event(level, None, fields)
+        try:
+            (line,), _ = self._process_event(level, None, fields)
+        except Exception as error:  # noqa: BLE001  # whatever was logged: the call that logs it must not fail for it
+            (line,), _ = self._process_event(level, None, {"event": event, "unwritable": type(error).__name__})
         self._logger.write(line)
 
 
