@@ -16,7 +16,7 @@ help: ## Say what there is to make.
 	@sed -n 's/^\([a-z][a-z0-9.-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf 'make %-12s %s\n' "$$name" "$$text"; done
 
 run: .venv/.ready ## Serve Olympus on http://localhost:8080, everything embedded under var/.
-	@exec .venv/bin/olympus serve
+	@SESSION_COOKIE_SECURE=$${SESSION_COOKIE_SECURE:-false} exec .venv/bin/olympus serve
 
 test: .venv/.ready ## Pass the tests; with CI=true also measure their branch coverage.
 ifeq ($(CI),true)

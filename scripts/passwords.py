@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
 from antiphon.services.passwords.bloom import BloomFilter
-from antiphon.services.passwords.refusals import BREACHED_FILE, FREQUENT_FILE, DATA, fold
+from antiphon.services.passwords.refusals import BREACHED_FILE, DATA, FREQUENT_FILE, fold
 
 COMMON = 10_000
 SHORTEST, LONGEST = 8, 256

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from antiphon.core.action import Action, AnyAction, Stream
 from antiphon.core.app import App
 from antiphon.core.caller import ANONYMOUS, Caller
 from antiphon.core.clock import Clock
 from antiphon.core.connection import Connection
-from antiphon.core.context import Context
+from antiphon.core.context import AtEnd, Context
 from antiphon.core.errors import InvalidInput
 from antiphon.core.inputs.schema import Given, Schema
 from antiphon.core.log import Logger
@@ -21,6 +24,7 @@ from antiphon.core.middleware import Middleware
 from antiphon.core.module import Gathered, Module
 from antiphon.core.runtime import Runtime
 from antiphon.core.service import Scoped, Service, service
+from antiphon.core.signature import read_signature
 from antiphon.core.transport import Transport
 
 ADA = Caller(kind="user", id="ada", roles=frozenset({"editor"}))
@@ -120,6 +124,23 @@ def read_strings(schema: Schema, **values: list[str]) -> Any:
     return schema.gather(strings(**values))
 
 
+class Steps:
+    """What the steps of a call's end were told, in order."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def step(self, name: str, fails: Exception | None = None) -> AtEnd:
+        """A step of this name, to be given to `ctx.at_end`."""
+
+        async def end(error: BaseException | None) -> None:
+            self.told.append(f"{name} {type(error).__name__ if error else 'ok'}")
+            if fails is not None:
+                raise fails
+
+        return end
+
+
 @dataclass
 class Lines:
     """A log that remembers its lines as (event, fields)."""
@@ -165,3 +186,38 @@ class Lines:
             yield log
 
         return remembering
+
+
+def schema_of(function: Callable[..., object]) -> Schema:
+    """The schema of a function whose every parameter is an input."""
+    return Schema("test:take", read_signature(function).parameters)
+
+
+def taking(annotation: Any, default: Any = ...) -> Schema:
+    """A schema of the one input `value` of this type."""
+
+    def take(value: Any) -> None: ...
+
+    take.__annotations__["value"] = annotation
+    if default is not ...:
+        take.__defaults__ = (default,)
+    return schema_of(take)
+
+
+def from_json(schema: Schema, value: object) -> Any:
+    """The inputs from this value, written as JSON."""
+    return schema.from_json(json.dumps(value).encode())
+
+
+def json_faults(schema: Schema, value: object) -> dict[str, str]:
+    """What is told of this value, written as JSON."""
+    with pytest.raises(InvalidInput) as caught:
+        from_json(schema, value)
+    return faults_of(caught.value)
+
+
+def string_faults(schema: Schema, **values: list[str]) -> dict[str, str]:
+    """What is told of these strings."""
+    with pytest.raises(InvalidInput) as caught:
+        read_strings(schema, **values)
+    return faults_of(caught.value)

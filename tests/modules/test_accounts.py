@@ -1,4 +1,4 @@
-"""Accounts: signing up, looking, changing, signing in and out, as WIRE §10 says it."""
+"""Accounts: signing up, looking, changing, signing in and out."""
 
 from __future__ import annotations
 

@@ -269,7 +269,7 @@ async def test_a_key_without_a_lifetime_is_found(valkey: ValkeyServer, store: St
 
 async def test_a_task_that_still_runs_is_found() -> None:
     """A task that nobody ended is seen."""
-    task = asyncio.create_task(asyncio.sleep(60))
+    task = asyncio.create_task(asyncio.Event().wait())
 
     assert task in tasks_left()
 

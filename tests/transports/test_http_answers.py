@@ -1,4 +1,4 @@
-"""Answers: what a result becomes, when a client has it already, compressed, or as a file (WIRE §2)."""
+"""Answers: what a result becomes, when a client has it already, compressed, or as a file."""
 
 from __future__ import annotations
 

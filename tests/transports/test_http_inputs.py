@@ -1,4 +1,4 @@
-"""Inputs: where they are read from, as what, and what is said of those that do not fit (WIRE §1)."""
+"""Inputs: where they are read from, as what, and what is said of those that do not fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routing: which action answers at a path, and what is said where none does (WIRE §1)."""
+"""Routing: which action answers at a path, and what is said where none does."""
 
 from __future__ import annotations
 

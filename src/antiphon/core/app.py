@@ -119,19 +119,7 @@ class App:
         self._services = services = Services(given)
         try:
             log = await self._open(plan, services)
-            runtime = Runtime(
-                info=cast("AppInfo", given[AppInfo]),
-                clock=self.clock,
-                ids=self.ids,
-                log=log,
-                actions=gathered.actions,
-                scoped={scoped.gives: scoped for scoped in (*self._standard_scoped(), *gathered.scoped)},
-                middleware=self.middleware,
-                settings=sections,
-                opened=services,
-                tallies=cast("Tallies", given[Tallies]),
-            )
-            runtime.logs_calls = log.tells("info")
+            runtime = self._runtime(gathered, services, sections, log)
             for transport in self.transports:
                 services.by_type[type(transport)] = transport
                 self._started.append(transport)
@@ -146,6 +134,24 @@ class App:
             except Exception as another:  # noqa: BLE001  # what stopped the start is what has to be mended
                 error.add_note(f"Stopping after it failed as well: {another!r}")
             raise
+        return runtime
+
+    def _runtime(
+        self, gathered: Gathered, services: Services, sections: Mapping[type[Settings], Settings], log: Logger
+    ) -> Runtime:
+        runtime = Runtime(
+            info=cast("AppInfo", services.find(AppInfo)),
+            clock=self.clock,
+            ids=self.ids,
+            log=log,
+            actions=gathered.actions,
+            scoped={scoped.gives: scoped for scoped in (*self._standard_scoped(), *gathered.scoped)},
+            middleware=self.middleware,
+            settings=sections,
+            opened=services,
+            tallies=cast("Tallies", services.find(Tallies)),
+        )
+        runtime.logs_calls = log.tells("info")
         return runtime
 
     def read_settings(
