@@ -11,6 +11,13 @@ down_revision = None
 
 def upgrade() -> None:
     """First tables."""
+    _make_users()
+    _make_files()
+    _make_messages()
+    _make_user_roles()
+
+
+def _make_users() -> None:
     op.create_table(
         "users",
         sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
@@ -26,6 +33,8 @@ def upgrade() -> None:
         batch_op.create_index("uq_users_email", ["email"], unique=True)
         batch_op.create_index("uq_users_name", ["name"], unique=True)
 
+
+def _make_files() -> None:
     op.create_table(
         "files",
         sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
@@ -42,6 +51,8 @@ def upgrade() -> None:
     with op.batch_alter_table("files", schema=None) as batch_op:
         batch_op.create_index("ix_files_user_id", ["user_id", "created_at"], unique=False)
 
+
+def _make_messages() -> None:
     op.create_table(
         "messages",
         sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
@@ -56,6 +67,8 @@ def upgrade() -> None:
         batch_op.create_index("ix_messages_created_at", ["created_at", "id"], unique=False)
         batch_op.create_index("ix_messages_user_id", ["user_id"], unique=False)
 
+
+def _make_user_roles() -> None:
     op.create_table(
         "user_roles",
         sa.Column("user_id", sa.Uuid(as_uuid=False), nullable=False),

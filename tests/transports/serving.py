@@ -112,13 +112,17 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, settings: Mapping[str, object] | None = None, way: Way = "listener", **sections: Mapping[str, object]
+    folder: Path,
+    settings: Mapping[str, object] | None = None,
+    way: Way = "listener",
+    environment: str = "test",
+    **sections: Mapping[str, object],
 ) -> AsyncGenerator[Served]:
     """The surface, served on these settings of the section `http` (and of others) for as long as the block."""
     watch = Watch()
     app = surface(watch, {"http": settings or {}, **sections}, folder)
     if way == "listener":
-        async with app.running(environ={"ANTIPHON_ENV": "test"}, listen=True):
+        async with app.running(environ={"ANTIPHON_ENV": environment}, listen=True):
             yield Served(app, app.transport(Http).port, watch, folder)
         return
     with socket.create_server((HOST, 0)) as listening:

@@ -229,6 +229,18 @@ async def set_secret(ctx: Context, text: Name) -> Word:
     return Word(text)
 
 
+@action("peer:get", allow(anyone), get("/peer"))
+async def get_peer(ctx: Context) -> Word:
+    """Tell where the call came from."""
+    return Word(ctx.connection.identifier)
+
+
+@action("trace:get", allow(anyone), get("/trace"))
+async def get_trace(ctx: Context) -> Word:
+    """Tell which trace the call is a part of."""
+    return Word(ctx.connection.traceparent)
+
+
 @action("tag:bytes", allow(anyone), get("/tag"), etag())
 async def tagged(ctx: Context, size: int = 10) -> Word:
     """Give something that a client may have already."""

@@ -15,7 +15,7 @@ from tests.transports.serving import Served, form, serving
 
 PROBLEM = "application/problem+json"
 
-ERRORS = [
+ERRORS: list[tuple[str, int, str, dict[str, str]]] = [
     ("input", 422, "INVALID_INPUT", {}),
     ("unknown", 401, "NOT_SIGNED_IN", {"www-authenticate": "Bearer"}),
     ("refused", 403, "FORBIDDEN", {}),
@@ -208,9 +208,10 @@ async def test_bytes_that_are_no_request_never_end_up_in_another_answer(served: 
     """While an answer is on its way, nothing is written into it; the connection ends after it."""
     watch = served.watch
     async with served.connect() as connection:
-        await connection.send(b"PUT /api/slow HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n")
+        await connection.send(
+            b"PUT /api/slow HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n\x00 garbage \x00\r\n\r\n"
+        )
         await watch.event("put began").wait()
-        await connection.send(b"\x00 garbage \x00\r\n\r\n")
         watch.event("go on").set()
         answer = await connection.answer("PUT")
         assert await connection.rest() == b""

@@ -183,8 +183,10 @@ class App:
     async def _open(self, plan: Plan, services: Services) -> Logger:
         log: Logger = Silent()
         for step in plan.steps:
-            await services.open(step)
-            log = cast("Logger | None", services.find(Logger)) or log
+            opened = await services.open(step)
+            if step.service.gives is Logger:
+                log = cast("Logger", opened)
+                log.hide(*services.secrets())
             log.debug("service.opened", service=step.service.name, wanted_by=step.wanted_by)
         return log
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
+
+from antiphon.core.secrets import Secret
 
 
 class Logger(Protocol):
@@ -28,6 +30,10 @@ class Logger(Protocol):
         """Whether anybody would see a line of this level (`debug`, `info`, `warning`, `error`)."""
         ...
 
+    def hide(self, *secrets: Secret[Any]) -> None:
+        """Mask these values in every line from now on, wherever they stand."""
+        ...
+
     def bind(self, **fields: object) -> Logger:
         """The same log with these fields on every line."""
         ...
@@ -50,6 +56,9 @@ class Silent:
 
     def tells(self, level: str) -> bool:
         return False
+
+    def hide(self, *secrets: Secret[Any]) -> None:
+        """Nothing is written, so nothing shows."""
 
     def bind(self, **fields: object) -> Logger:
         return self

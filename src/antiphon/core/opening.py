@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from antiphon.core.context import Context
 from antiphon.core.errors import SetupError
+from antiphon.core.secrets import Secret
 from antiphon.core.service import Provider, Scoped, Service
 from antiphon.core.settings import Settings
 
@@ -161,6 +162,12 @@ class Services:
         if found is not None:
             return found
         return next((value for given, value in self.by_type.items() if kind in getattr(given, "__mro__", ())), None)
+
+    def secrets(self) -> list[Secret[Any]]:
+        """Every secret among the settings, for the log to mask."""
+        sections = [value for value in self.by_type.values() if isinstance(value, Settings)]
+        values = [getattr(section, name) for section in sections for name in section.__struct_fields__]
+        return [value for value in values if isinstance(value, Secret)]
 
     async def close(self) -> None:
         """Close everything in reverse, each part even when others fail. Raises the failures together."""

@@ -6,6 +6,7 @@ import asyncio
 import os
 import resource
 import sys
+from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -36,7 +37,7 @@ class Status(Struct):
     latencies: dict[str, dict[str, Latency]] | UnsetType = UNSET
 
 
-def _http_status(status: Status) -> int:
+def _http_status(status: Status) -> Literal[200, 503]:
     return 200 if status.healthy else 503
 
 

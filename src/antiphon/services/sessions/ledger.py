@@ -46,11 +46,12 @@ class Ledger:
     async def read(self, token: str) -> Record | Absent:
         """The session under this id, its idle life moved on when that is due. One trip; two once a minute."""
         value = await self._store.client.hget(self._key(token), field_of(token))
-        record = self._living(decode(cast("bytes | None", value)))
-        if isinstance(record, Absent) or self.now() - record.touched < self._touch:
+        now = self.now()
+        record = self._living(decode(cast("bytes | None", value)), now)
+        if isinstance(record, Absent) or now - record.touched < self._touch:
             return record
         try:
-            return await self._move_on(token, cast("bytes", value), record)
+            return await self._move_on(token, cast("bytes", value), record, now)
         except Unavailable:
             # It was read, so it is valid. A store that takes no writes, such as a full one, need not sign people out.
             return record
@@ -79,12 +80,11 @@ class Ledger:
         """End every session of a user."""
         await self._store.client.unlink(self._store.key(key_of_user(user_id)))
 
-    async def _move_on(self, token: str, value: bytes, record: Record) -> Record | Absent:
-        now = self.now()
+    async def _move_on(self, token: str, value: bytes, record: Record, now: int) -> Record | Absent:
         moved = msgspec.structs.replace(record, touched=now)
         left = moved.ends(self.idle, self.life) - now
         there = await self._store.run(_TOUCH, [self._key(token)], [field_of(token), value, encode(moved), left])
-        return self._living(decode(there))
+        return self._living(decode(there), now)
 
     async def _put(self, token: str, record: Record, *, old: str | None, must: bool) -> bool:
         args = [
@@ -100,8 +100,8 @@ class Ledger:
         ]
         return bool(await self._store.run(_PUT, [self._key(token)], args))
 
-    def _living(self, record: Record | Absent) -> Record | Absent:
-        if isinstance(record, Record) and record.ends(self.idle, self.life) <= self.now():
+    def _living(self, record: Record | Absent, now: int) -> Record | Absent:
+        if isinstance(record, Record) and record.ends(self.idle, self.life) <= now:
             return Absent.ENDED
         return record
 

@@ -145,8 +145,7 @@ def _migrate_command(app: App) -> click.Command:
     @click.command("migrate", help="Bring the database's schema up to date, or write the next migration.")
     @click.option("--make", metavar="MESSAGE", help="Write a migration for what the tables say and the database lacks.")
     def migrate_command(make: str | None) -> None:
-        # Imported here, because no other command should wait for what only migrating needs.
-        from antiphon.services.database.commands import migrate  # noqa: PLC0415
+        from antiphon.services.database.commands import migrate  # noqa: PLC0415  # no other command waits for Alembic
 
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
