@@ -1,4 +1,4 @@
-"""Browsers: who may ask from which page, what pages may read, and the headers that guard every answer (WIRE §3)."""
+"""Browsers: who may ask from which page, what pages may read, and the headers that guard every answer."""
 
 from __future__ import annotations
 

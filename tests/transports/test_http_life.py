@@ -1,4 +1,4 @@
-"""Life: readiness, clients that leave, connections that go on, and the drain (WIRE §4)."""
+"""Life: readiness, clients that leave, connections that go on, and the drain."""
 
 from __future__ import annotations
 

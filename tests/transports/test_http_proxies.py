@@ -1,4 +1,4 @@
-"""Proxies and hosts: whose word counts, for whom this server answers, and which ids it takes (WIRE §3)."""
+"""Proxies and hosts: whose word counts, for whom this server answers, and which ids it takes."""
 
 from __future__ import annotations
 
