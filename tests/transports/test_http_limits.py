@@ -1,4 +1,4 @@
-"""Limits: each bound of WIRE §4 that is held today, crossed; the others are named in decision 0002."""
+"""Limits: each bound that is held today, crossed; the others are named in decision 0002."""
 
 from __future__ import annotations
 

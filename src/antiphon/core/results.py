@@ -17,6 +17,7 @@ from msgspec.inspect import CustomType, type_info
 from antiphon.core.inputs.contents import walk
 from antiphon.core.inputs.kinds import Email
 from antiphon.core.inputs.types import alternatives, convert_kind, is_struct, plain, without
+from antiphon.core.secrets import Secret
 
 type Check = Callable[[Any], bool]
 
@@ -51,9 +52,10 @@ def unsayable(annotation: Any) -> list[str]:
     except NameError as error:
         gone = f"holds the type {error.name!r}, which does not exist when the program runs."
         return [f"{gone} Import it outside `if TYPE_CHECKING:`, and define it at the top of a module."]
-    except (TypeError, ValueError) as error:
-        return [f"cannot be described: {error}."]
-    names = dict.fromkeys(kind.__name__ for kind in kinds if kind is not Email)
+    except (TypeError, ValueError):
+        # What no decoder could tell apart, such as a union without tags, is written all the same.
+        return []
+    names = dict.fromkeys(kind.__name__ for kind in kinds if kind not in (Email, Secret))
     return [f"holds a {name}, which has no form in JSON. Use a Struct of what the caller may see." for name in names]
 
 
