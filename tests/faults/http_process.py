@@ -28,7 +28,7 @@ SECRETS = (
     b".py",
     b"argon2",
     b"/tmp",
-)  # what no answer may hold
+)
 """Words that would show what stands behind an answer."""
 
 

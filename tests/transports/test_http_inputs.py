@@ -177,6 +177,20 @@ async def test_a_multipart_form_without_files_is_read_as_strings(served: Served)
     assert (answer.json["values"]["number"], answer.json["values"]["tags"]) == (5, ["a", "ü"])
 
 
+@pytest.mark.parametrize(("version", "coding"), [("1.1", "gzip, chunked"), ("1.0", "chunked")])
+async def test_a_body_in_another_transfer_coding_is_400_and_close(served: Served, version: str, coding: str) -> None:
+    """Two servers could find its end in two places."""
+    async with served.connect() as connection:
+        await connection.send(
+            f"POST /api/read/x HTTP/{version}\r\nHost: test\r\nContent-Type: application/json\r\n"
+            f"Transfer-Encoding: {coding}\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n".encode()
+        )
+        answer = await connection.answer("POST")
+        assert await connection.rest() == b""
+
+    assert (answer.status, answer.header("connection")) == (400, "close")
+
+
 async def test_any_other_body_is_415_with_accept(served_anyhow: Served) -> None:
     """The answer says which types are read."""
     answer = await served_anyhow.ask("POST", "/api/read/x", raw=b"hello", content_type="text/plain")

@@ -101,7 +101,12 @@ class InputReader:
 
     async def _arrive[T](self, exchange: Exchange, reading: Coroutine[Any, Any, T]) -> T:
         """What comes of reading a body, which has a time of its own; then the call's own time begins."""
-        ctx = exchange.ctx
+        ctx, request = exchange.ctx, exchange.request
+        coding = request.header(b"transfer-encoding")
+        if coding is not None and (coding.lower() != "chunked" or request.version == "1.0"):
+            # A server that read more of it than the one before us would find another request in it (RFC 9112 §6.1).
+            reading.close()
+            raise malformed("The Transfer-Encoding is not chunked alone.", close=True)
         # The sweep over all calls watches it, as it does every deadline.
         ctx.limit_reading(self._settings.body_time.total_seconds())
         try:
