@@ -13,12 +13,13 @@ from typing import Any, Literal
 
 import uvicorn
 
-from antiphon import App, Http
+from antiphon import App, Http, Module
 from antiphon.core.runtime import Runtime
 from antiphon.testing.raw import RawAnswer, RawHttp
 from antiphon.testing.waiting import wait_until
 from antiphon.transports.http.transport import asgi
-from tests.transports.surface import Watch, surface
+from tests.transports import surface, surface_streams
+from tests.transports.surface import Watch
 
 HOST = "127.0.0.1"
 
@@ -120,7 +121,7 @@ async def serving(
 ) -> AsyncGenerator[Served]:
     """The surface, served on these settings of the section `http` (and of others) for as long as the block."""
     watch = Watch()
-    app = surface(watch, {"http": settings or {}, **sections}, folder)
+    app = _application(watch, {"http": settings or {}, **sections}, folder)
     if way == "listener":
         async with app.running(environ={"ANTIPHON_ENV": environment}, listen=True):
             yield Served(app, app.transport(Http).port, watch, folder)
@@ -137,6 +138,24 @@ async def serving(
         finally:
             server.should_exit = True
             await running
+
+
+def _application(watch: Watch, settings: Mapping[str, Mapping[str, object]], folder: Path) -> App:
+    """A new application with every action of the surface."""
+    return App(
+        "surface",
+        version="1.2.3",
+        modules=[Module(surface.__name__), Module(surface_streams.__name__)],
+        transports=[Http()],
+        values=[watch],
+        settings={
+            **settings,
+            "http": {"port": 0, **settings.get("http", {})},
+            "session": {"cookie_secure": False, **settings.get("session", {})},
+            "log": {"level": "error"},
+        },
+        folder=folder,
+    )
 
 
 def form(*parts: tuple[str, bytes], boundary: str = "frontier") -> tuple[str, bytes]:

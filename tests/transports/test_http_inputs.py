@@ -177,6 +177,16 @@ async def test_a_multipart_form_without_files_is_read_as_strings(served: Served)
     assert (answer.json["values"]["number"], answer.json["values"]["tags"]) == (5, ["a", "ü"])
 
 
+async def test_trailers_are_dropped(served: Served) -> None:
+    """What comes after a body is no header: it was not there when the head was checked."""
+    async with served.connect() as connection:
+        await connection.send(
+            b"POST /api/read/x HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nSec-Fetch-Site: cross-site\r\nHost: other\r\n\r\n"
+        )
+        assert (await connection.answer("POST")).status == 200
+
+
 @pytest.mark.parametrize(("version", "coding"), [("1.1", "gzip, chunked"), ("1.0", "chunked")])
 async def test_a_body_in_another_transfer_coding_is_400_and_close(served: Served, version: str, coding: str) -> None:
     """Two servers could find its end in two places."""
