@@ -97,7 +97,10 @@ async def test_without_lifespan_the_first_request_starts_once(engine: Engine) ->
         stage.respond = lambda _: text(",".join(life.events))
         async with stage.connect() as one, stage.connect() as other:
             waiting = [asyncio.create_task(client.get("/")) for client in (one, other)]
-            await wait_until(lambda: len(stage.server.server_state.tasks) == 2, "the requests never came")
+            # The server is another thread: that its tasks are there does not say that one of them has run.
+            await wait_until(
+                lambda: len(stage.server.server_state.tasks) == 2 and life.events, "the requests never began the start"
+            )
             begun = list(life.events)
             life.hold.give()
             answers = [await task for task in waiting]
