@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from secrets import token_hex
+from shutil import copyfile
 
 import pytest
 import pytest_asyncio
@@ -16,6 +17,9 @@ from antiphon.stores.base import Store
 from antiphon.testing.engines import PostgresDatabases, PostgresServer, ValkeyServer
 from antiphon.testing.leftovers import lasting_keys, tasks_left
 from antiphon.testing.waiting import wait_until
+
+EMPTY = "template1"
+"""The database of PostgreSQL that has nothing in it."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -68,12 +72,22 @@ def database_server(request: pytest.FixtureRequest) -> PostgresDatabases | None:
 
 
 @pytest.fixture
-async def database_url(database_server: PostgresDatabases | None, tmp_path: Path) -> AsyncIterator[str]:
+def database_template() -> Path | str | None:
+    """What `database_url` is a copy of; nothing, unless a folder of tests says otherwise."""
+    return None
+
+
+@pytest.fixture
+async def database_url(
+    database_server: PostgresDatabases | None, database_template: Path | str | None, tmp_path: Path
+) -> AsyncIterator[str]:
     """A fresh database, once on SQLite and once on PostgreSQL; afterwards nobody may be connected to it."""
     if database_server is None:
+        if database_template is not None:
+            copyfile(database_template, tmp_path / "test.db")
         yield f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
         return
-    url = await database_server.create_database()
+    url = await database_server.create_database(template=str(database_template or EMPTY))
     yield url
 
     async def nobody() -> bool:

@@ -29,9 +29,13 @@ def choose_cores() -> Cores:
     return Cores(server=usable[-1], load=usable[0])
 
 
-def machine_facts(peers: list[Peer], cores: Cores) -> dict[str, str]:
-    """What to print above the tables. Call it before the load begins: it tells how busy the machine was with others."""
-    busy = os.getloadavg()[0]
+def busy() -> float:
+    """How many processes have run or waited in the last minute: before the load begins, how busy others are."""
+    return os.getloadavg()[0]
+
+
+def machine_facts(peers: list[Peer], cores: Cores, made: dict[str, str], busy: float) -> dict[str, str]:
+    """What to print above the tables; `made` is what was built or installed for the run, with its versions."""
     apart = cores.server != cores.load
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -41,7 +45,7 @@ def machine_facts(peers: list[Peer], cores: Cores) -> dict[str, str]:
         "cores": f"server on {cores.server}, load on {cores.load}" if apart else "one for both: the rates mean little",
         "load before": f"{busy:.2f}"
         + (" (others were using the machine: trust CPU per request)" if busy > BUSY else ""),
-        "versions": ", ".join(f"{name} {_version(name)}" for name in _packages(peers)),
+        "versions": ", ".join((*(f"{name} {_version(name)}" for name in _packages(peers)), *made.values())),
     }
 
 

@@ -8,18 +8,21 @@ import socket
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from bench.http.running import BenchFault, Running
+from bench.http.running import BenchFault, NotHere, Running
 from bench.http.works import (
     BAD_PUTS,
     BLOCKED_AGENT,
+    FEW,
     ITEM,
     ITEM_PATH,
+    MANY,
     OTHER_ITEM,
     OTHER_SAVED,
     SAVED,
     STATUS_PATH,
     TALLY_PATH,
     WORKS,
+    Work,
     status_answer,
 )
 
@@ -69,18 +72,35 @@ def _prove_layers(server: Running, connection: http.client.HTTPConnection) -> No
 def _prove_framing(server: Running) -> None:
     # By bytes: what the load generator relies on.
     for work in WORKS.values():
-        if work.layered is not server.layered:
-            continue
-        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as raw:
-            raw.sendall(work.request(server.port))
-            received = b""
-            while not received.endswith(ANSWER_END):
-                piece = raw.recv(65536)
-                if not piece:
-                    raise BenchFault(f"{server.peer.name} closed the connection after {received!r}")
-                received += piece
-        if not received.startswith(b"HTTP/1.1 200") or received.count(ANSWER_END) != 1:
-            raise BenchFault(f"{server.peer.name} answers {work.words} in a form the load cannot count: {received!r}")
+        for headers in (FEW, MANY):
+            if work.layered is server.layered:
+                received = _sent(server, work.request(server.port, headers), answers=1)
+                if not received.startswith(b"HTTP/1.1 200") or received.count(ANSWER_END) != 1:
+                    raise BenchFault(
+                        f"{server.peer.name} answers {work.words} in a form the load cannot count: {received!r}"
+                    )
+
+
+def prove_pipelining(server: Running, work: Work, pipeline: int) -> None:
+    """Raise NotHere unless so many requests, sent at once on one connection, are all answered."""
+    try:
+        received = _sent(server, work.request(server.port) * pipeline, answers=pipeline)
+    except (OSError, BenchFault) as fault:
+        raise NotHere(f"it does not answer {pipeline} requests that are sent at once: {fault}") from fault
+    if received.count(b"HTTP/1.1 200") != pipeline:
+        raise NotHere(f"it does not answer each of {pipeline} requests that are sent at once: {received[:200]!r}")
+
+
+def _sent(server: Running, request: bytes, *, answers: int) -> bytes:
+    received = b""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as raw:
+        raw.sendall(request)
+        while received.count(ANSWER_END) < answers:
+            piece = raw.recv(65536)
+            if not piece:
+                raise BenchFault(f"{server.peer.name} closed the connection after {received!r}")
+            received += piece
+    return received
 
 
 def _expect(

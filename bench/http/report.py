@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import median
 
-from bench.http.peers import CEILING, MEASURE, OURS
+from bench.http.peers import ADAPTER, MEASURE, OURS, PROTOCOL
 from bench.http.rounds import Visit
-from bench.http.works import WORKS, WorkName
+from bench.http.works import Ask
 
 LOAD_BOUND = 0.9
 SERVER_BUSY = 0.97
@@ -16,11 +16,10 @@ SERVER_BUSY = 0.97
 
 @dataclass(frozen=True)
 class Summary:
-    """Every visit to one server at one work with one number of connections."""
+    """Every visit to one server that was asked in one way."""
 
     peer: str
-    work: WorkName
-    connections: int
+    ask: Ask
     visits: list[Visit]
 
     def median(self, of: Callable[[Visit], float]) -> float:
@@ -56,48 +55,47 @@ class Results:
     """All summaries of a run."""
 
     def __init__(self, visits: Iterable[Visit]) -> None:
-        grouped: dict[tuple[str, WorkName, int], list[Visit]] = {}
+        grouped: dict[tuple[str, Ask], list[Visit]] = {}
         for visit in visits:
-            grouped.setdefault((visit.peer, visit.work, visit.connections), []).append(visit)
+            grouped.setdefault((visit.peer, visit.ask), []).append(visit)
         self._summaries = {key: Summary(*key, each) for key, each in grouped.items()}
 
-    def of(self, peer: str, work: WorkName, connections: int) -> Summary | None:
-        """One server at one work, when it was measured."""
-        return self._summaries.get((peer, work, connections))
+    def of(self, peer: str, ask: Ask) -> Summary | None:
+        """One server asked in one way, when it was measured."""
+        return self._summaries.get((peer, ask))
 
-    def at(self, work: WorkName, connections: int) -> list[Summary]:
-        """All servers at one work, the cheapest first."""
-        found = [each for each in self._summaries.values() if (each.work, each.connections) == (work, connections)]
-        return sorted(found, key=lambda each: each.cpu)
+    def at(self, ask: Ask) -> list[Summary]:
+        """All servers that were asked in this way, the cheapest first."""
+        return sorted((each for each in self._summaries.values() if each.ask == ask), key=lambda each: each.cpu)
 
-    def tables(self, *, latency: bool) -> str:
+    def asks(self) -> list[Ask]:
+        """The ways of asking, in the order of the plan."""
+        return list(dict.fromkeys(ask for _, ask in self._summaries))
+
+    def tables(self) -> str:
         """Every table, as Markdown."""
-        pairs: dict[tuple[WorkName, int], None] = dict.fromkeys(
-            (work, connections) for _, work, connections in self._summaries
-        )
-        return "\n\n".join(self._table(work, connections, latency=latency) for work, connections in pairs)
+        return "\n\n".join(self._table(ask) for ask in self.asks())
 
-    def _table(self, work: WorkName, connections: int, *, latency: bool) -> str:
-        ceiling, fastapi = self.of(CEILING, work, connections), self.of(MEASURE, work, connections)
-        heads = ["server", "CPU µs/request", "±", f"CPU / {CEILING}", f"{MEASURE} / CPU", "requests/s"]
+    def _table(self, ask: Ask) -> str:
+        ceiling, fastapi = self.of(PROTOCOL, ask), self.of(MEASURE, ask)
+        heads = ["server", "CPU µs/request", "±", f"CPU / {PROTOCOL}", f"{MEASURE} / CPU", "requests/s"]
         heads += [
-            f"rate / {CEILING}",
+            f"rate / {PROTOCOL}",
             f"rate / {MEASURE}",
             "server busy",
             "load busy",
-            *(["p50 ms", "p99 ms"] if latency else []),
+            *("p50 ms", "p90 ms", "p99 ms"),
         ]
         lines = [_row(heads), _row(["---", *["---:"] * (len(heads) - 1)])]
-        for each in self.at(work, connections):
-            cells = [f"**{each.peer}**" if each.peer == OURS else each.peer, f"{each.cpu:.1f}", f"{each.spread:.0%}"]
+        for each in self.at(ask):
+            name = f"**{each.peer}**" if each.peer in (OURS, ADAPTER) else each.peer
+            cells = [name, f"{each.cpu:.1f}", f"{each.spread:.0%}"]
             cells += [_ratio(each.times(ceiling, _cpu)), _ratio(_inverse(each.times(fastapi, _cpu)))]
             cells += [f"{each.rate:,.0f}", _ratio(each.times(ceiling, _rate)), _ratio(each.times(fastapi, _rate))]
             cells += [f"{each.median(_server_busy):.0%}", _load_busy(each)]
-            if latency:
-                cells += [f"{each.median(_half) * 1e3:.2f}", f"{each.median(_worst) * 1e3:.2f}"]
+            cells += [f"{each.median(latency) * 1e3:.2f}" for latency in (_half, _most, _worst)]
             lines.append(_row(cells))
-        plural = "connection" if connections == 1 else "connections"
-        return f"### {WORKS[work].words}, {connections} {plural}\n\n" + "\n".join(lines)
+        return f"### {ask.words}\n\n" + "\n".join(lines)
 
 
 def _cpu(visit: Visit) -> float:
@@ -110,6 +108,10 @@ def _rate(visit: Visit) -> float:
 
 def _half(visit: Visit) -> float:
     return visit.load.half_latency
+
+
+def _most(visit: Visit) -> float:
+    return visit.load.most_latency
 
 
 def _worst(visit: Visit) -> float:

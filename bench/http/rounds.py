@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import random
-import sys
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from bench.http.load import Load, drive
-from bench.http.machine import Cores
-from bench.http.peers import Peer
-from bench.http.proof import prove
-from bench.http.running import BenchFault, NotHere, Running
-from bench.http.works import Work, WorkName
+from bench.http.peers import OURS, Peer
+from bench.http.running import BenchFault, Running
+from bench.http.starting import Servers
+from bench.http.works import WORKS, Ask
 from bench.http.wrk import drive_with_wrk
 
 SEED = 20_240
@@ -24,8 +21,7 @@ class Plan:
     """What is to be measured."""
 
     peers: list[Peer]
-    works: list[Work]
-    connections: list[int]
+    asks: list[Ask]
     rounds: int
     seconds: float
     warm_up: float
@@ -34,11 +30,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Visit:
-    """One measurement of one server at one work."""
+    """One measurement of one server that was asked in one way."""
 
     peer: str
-    work: WorkName
-    connections: int
+    ask: Ask
     round: int
     load: Load
 
@@ -57,72 +52,39 @@ class Visit:
         return asdict(self) | {"rate": round(self.rate, 1), "cpu_micros": round(self.cpu, 3)}
 
 
-type Servers = dict[tuple[str, bool], Running]
-
-
-@contextmanager
-def started(plan: Plan, cores: Cores) -> Generator[Servers]:
-    """Start every server, prove it, and freeze it. What cannot be imported is left out, with a line saying so."""
-    servers: Servers = {}
-    try:
-        for peer in plan.peers:
-            for layered in sorted({work.layered for work in plan.works}):
-                servers[peer.name, layered] = Running(peer, cores.server, layered=layered)
-        missing: dict[str, NotHere] = {}
-        for key, server in list(servers.items()):
-            try:
-                server.await_ready()
-            except NotHere as reason:
-                missing[server.peer.name] = reason
-                servers.pop(key).stop()
-                continue
-            prove(server)
-            server.freeze()
-        for name, reason in missing.items():
-            print(f"left out: {name} cannot be imported ({reason})", file=sys.stderr)
-        if not servers:
-            raise BenchFault("none of the servers can be imported; install the bench environment (bench/locked.txt)")
-        yield servers
-    finally:
-        for server in servers.values():
-            server.stop()
-
-
 def measure(plan: Plan, servers: Servers) -> Iterator[Visit]:
-    """Every visit of every round, as it is made."""
+    """Every visit of every round, as it is made. A peer that breaks under a load is left out of it from then on."""
     order = random.Random(SEED)
-    names = [peer.name for peer in plan.peers]
+    peers = list(plan.peers)
     for number in range(1, plan.rounds + 1):
-        for connections in plan.connections:
-            for work in plan.works:
-                order.shuffle(names)
-                for name in names:
-                    server = servers.get((name, work.layered))
-                    if server is not None:
-                        yield Visit(name, work.name, connections, number, _visit(plan, server, work, connections))
+        for ask in plan.asks:
+            order.shuffle(peers)
+            for peer in peers:
+                server = servers.of(peer.name, ask)
+                if server is None:
+                    continue
+                try:
+                    yield Visit(peer.name, ask, number, _visit(plan, server, ask))
+                except BenchFault as fault:
+                    if peer.name == OURS:
+                        raise BenchFault(f"{OURS}, {ask.words}: {fault}") from fault
+                    servers.leave_out(peer, fault, ask)
 
 
-def _visit(plan: Plan, server: Running, work: Work, connections: int) -> Load:
+def _visit(plan: Plan, server: Running, ask: Ask) -> Load:
     server.thaw()
+    send = drive_with_wrk if plan.generator == "wrk" else drive
     try:
-        if plan.generator == "wrk":
-            return drive_with_wrk(
-                server.port,
-                work,
-                connections=connections,
-                warm_up=plan.warm_up,
-                seconds=plan.seconds,
-                server_cpu=server.cpu_seconds,
-            )
-        return drive(
+        return send(
             server.port,
-            work.request(server.port),
-            connections=connections,
+            WORKS[ask.work].request(server.port, ask.headers),
+            connections=ask.connections,
+            pipeline=ask.pipeline,
             warm_up=plan.warm_up,
             seconds=plan.seconds,
             server_cpu=server.cpu_seconds,
         )
     except OSError as error:
-        raise BenchFault(f"{server.peer.name} broke off under load ({error}): {server.said()}") from error
+        raise BenchFault(f"it broke off under load ({error}): {server.said()}") from error
     finally:
         server.freeze()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import http.client
+import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -20,35 +23,61 @@ ROOT = Path(__file__).parent.parent.parent
 START_SECONDS = 60.0
 STOP_SECONDS = 5.0
 CPUCLOCK_SCHED = 2
+FIRST_PORT, LAST_PORT = 20_000, 30_000
 
 
 class NotHere(Exception):
-    """The server cannot be imported on this machine; the run goes on without it."""
+    """The server cannot be had on this machine; the run goes on without it."""
 
 
 class BenchFault(Exception):
     """The run cannot go on; says why."""
 
 
-class Running:
-    """One server process. It listens before it is started, so no port can be taken between asking and binding."""
+def free_ports() -> Iterator[int]:
+    """Ports nobody listens on, none of them twice.
 
-    def __init__(self, peer: Peer, core: int, *, layered: bool) -> None:
+    They are beneath those that the system gives to outgoing connections, so that the load cannot take one away between
+    asking and binding.
+    """
+    first = FIRST_PORT + os.getpid() * 97 % (LAST_PORT - FIRST_PORT)
+    for port in (*range(first, LAST_PORT), *range(FIRST_PORT, first)):
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        yield port
+    raise BenchFault(f"every port from {FIRST_PORT} to {LAST_PORT} is taken")
+
+
+class Running:
+    """One server, with whatever processes it starts itself. What can inherit a socket inherits one that listens."""
+
+    def __init__(self, peer: Peer, core: int, ports: Iterator[int], *, python: Path | None, layered: bool) -> None:
         self.peer = peer
         self.layered = layered
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed by stop()
+        self._tree: list[int] = []
+        command = [str(python or sys.executable), "-m", "bench.http.serve", peer.module, "--core", str(core)]
+        command += ["--layered"] if layered else []
+        if peer.own_port:
+            self.port = next(ports)
+            self._process = self._start([*command, "--port", str(self.port)])
+            return
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
-            self.port: int = listener.getsockname()[1]
-            command = [sys.executable, "-m", "bench.http.serve", peer.module]
-            command += ["--fd", str(listener.fileno()), "--core", str(core)]
-            self._process = subprocess.Popen(
-                [*command, "--layered"] if layered else command,
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=self._errors,
-                stderr=self._errors,
-                pass_fds=[listener.fileno()],
-            )
+            self.port = listener.getsockname()[1]
+            self._process = self._start([*command, "--fd", str(listener.fileno())], listener.fileno())
+
+    def _start(self, command: list[str], *inherited: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=self._errors,
+            stderr=self._errors,
+            pass_fds=inherited,
+            start_new_session=True,  # by which its own processes are known, and frozen together
+        )
 
     def await_ready(self) -> None:
         """Return when the server answers. Raises NotHere when it cannot be imported, BenchFault when it fails."""
@@ -69,7 +98,7 @@ class Running:
         try:
             connection.request("GET", STATUS_PATH + "/none")
             connection.getresponse().read()
-        except OSError:
+        except (OSError, http.client.HTTPException):
             time.sleep(0.05)
             return False
         finally:
@@ -82,25 +111,43 @@ class Running:
         return self._errors.read().decode(errors="replace").strip() or "(it said nothing)"
 
     def cpu_seconds(self) -> float:
-        """CPU the process has used, user and system, by the kernel's clock of it (nanoseconds, not ticks)."""
-        return time.clock_gettime((~self._process.pid << 3) | CPUCLOCK_SCHED)
+        """CPU that all its processes have used, user and system, by the kernel's clocks of them (not by ticks)."""
+        try:
+            return sum(time.clock_gettime((~pid << 3) | CPUCLOCK_SCHED) for pid in self._tree)
+        except OSError as error:
+            raise BenchFault(f"a process of {self.peer.name} ended under load: {self.said()}") from error
 
     def freeze(self) -> None:
-        """Stop the process where it stands: its timers must not cost the next one anything."""
-        self._process.send_signal(signal.SIGSTOP)
+        """Stop every process where it stands: its timers must not cost the next one anything."""
+        self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let the process go on."""
-        self._process.send_signal(signal.SIGCONT)
+        """Let the processes go on, and look which there are: once a visit, before anything is timed."""
+        self._signal(signal.SIGCONT)
+        self._tree = [self._process.pid, *_others_of_session(self._process.pid)]
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
 
     def stop(self) -> None:
-        """End the process."""
+        """End every process."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-            self.thaw()
-            try:
+            self._signal(signal.SIGCONT)
+            with suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        self._signal(signal.SIGKILL)
+        self._process.wait()
         self._errors.close()
+
+
+def _others_of_session(leader: int) -> Iterator[int]:
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit() or int(folder.name) == leader:
+            continue
+        with suppress(OSError):
+            # The name of a program, in brackets, may hold anything; after it: state, parent, group, session.
+            _, _, _, session, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
+            if int(session) == leader:
+                yield int(folder.name)

@@ -1,4 +1,8 @@
-"""The child process of the bench: serves one peer on a socket it inherits, on one core (python -m bench.http.serve)."""
+"""The child process of the bench: serves one peer on one core (python -m bench.http.serve).
+
+It inherits a socket that listens (`--fd`), or is told a port to bind (`--port`). Standard library only: it is run by
+the environments of peers as well.
+"""
 
 from __future__ import annotations
 
@@ -16,23 +20,31 @@ MISSING = 3
 PR_SET_PDEATHSIG = 1
 
 
+def end_with_parent() -> None:
+    """Let the kernel end this process with its parent: a frozen child would outlive a killed parent for ever."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main() -> int:
     """Serve until ended."""
     parser = argparse.ArgumentParser(description="Serve one peer; started by bench.http, not by hand.")
     parser.add_argument("module")
-    parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--core", type=int, required=True)
+    parser.add_argument("--fd", type=int)
+    parser.add_argument("--port", type=int)
     parser.add_argument("--layered", action="store_true")
     options = parser.parse_args()
-    # A frozen child would outlive a killed parent for ever.
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()
     os.sched_setaffinity(0, {options.core})
     try:
         server = import_module(f"bench.http.servers.{options.module}")
     except ImportError as error:
         print(str(error).split(" (")[0], file=sys.stderr)  # without the path that follows
         return MISSING
-    server.serve(socket.socket(fileno=options.fd), layered=options.layered)
+    if options.fd is None:
+        server.serve_on(options.port, layered=options.layered)
+    else:
+        server.serve(socket.socket(fileno=options.fd), layered=options.layered)
     return 0
 
 

@@ -22,6 +22,25 @@ OTHER_ITEM = b'{"title":"x","quantity":1000,"price":0.25,"active":false,"tags":[
 OTHER_SAVED = b'{"id":7,"notify":false,"title":"x","quantity":1000,"price":0.25,"active":false,"tags":[]}'
 
 
+BROWSER: tuple[tuple[str, str], ...] = (
+    ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"),
+    ("Accept", "application/json, text/plain, */*"),
+    ("Accept-Language", "en-GB,en;q=0.9,de;q=0.6"),
+    ("Accept-Encoding", "gzip, deflate, br, zstd"),
+    ("Referer", "http://127.0.0.1/items/42"),
+    ("Connection", "keep-alive"),
+    ("Cookie", "theme=dark; seen=1763712000; consent=necessary"),
+    ("Sec-Fetch-Dest", "empty"),
+    ("Sec-Fetch-Mode", "cors"),
+    ("Sec-Fetch-Site", "same-origin"),
+    ("Priority", "u=4"),
+)
+"""What a browser sends beside Host: with it, twelve headers."""
+
+FEW, MANY = 1, 1 + len(BROWSER)
+"""How many headers there can be before those that the work itself needs."""
+
+
 def status_answer(count: int) -> bytes:
     """The answer to the `count`-th GET of a server's life: built per request, so that nobody can send a constant."""
     return b'{"name":"bench","count":%d}' % count
@@ -43,10 +62,10 @@ class Work:
         """Whether the server carries the three middlewares; layered and plain servers are separate processes."""
         return self.name == "layers"
 
-    def request(self, port: int) -> bytes:
-        """The bytes to send. Keep-alive is what HTTP/1.1 means by saying nothing."""
+    def request(self, port: int, headers: int = FEW) -> bytes:
+        """The bytes to send, as a script (FEW headers) or a browser (MANY) sends them; both keep the connection."""
         lines = [f"{self.method} {self.path} HTTP/1.1", f"Host: 127.0.0.1:{port}"]
-        lines += [f"{name}: {value}" for name, value in self.headers]
+        lines += [f"{name}: {value}" for name, value in (self.headers if headers == FEW else BROWSER)]
         if self.body:
             lines += ["Content-Type: application/json", f"Content-Length: {len(self.body)}"]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + self.body
@@ -69,6 +88,23 @@ WORKS: dict[WorkName, Work] = {
         headers=(("User-Agent", AGENT),),
     ),
 }
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One way to ask for a work: how many connections, how many headers, and how many requests at once on each."""
+
+    work: WorkName
+    connections: int = 64
+    headers: int = FEW
+    pipeline: int = 1
+
+    @property
+    def words(self) -> str:
+        """What stands above its table."""
+        words = f"{WORKS[self.work].words}, {self.connections} connection{'s' if self.connections > 1 else ''}"
+        words += f", {self.headers} request headers" if self.headers > 1 else ""
+        return words + (f", {self.pipeline} requests pipelined on each" if self.pipeline > 1 else "")
 
 
 def _item(**changes: str) -> bytes:

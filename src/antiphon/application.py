@@ -10,13 +10,16 @@ import click
 
 from antiphon.core import app as core
 from antiphon.core.service import Provider
+from antiphon.services.channels.service import channels, outgoing
 from antiphon.services.database.service import database, work
 from antiphon.services.identity import identifier
 from antiphon.services.logs import logs
 from antiphon.services.metrics import metrics
 from antiphon.services.passwords.service import passwords
+from antiphon.services.revocations import revocations
 from antiphon.services.sessions.service import sessions
 from antiphon.stores.redis import store
+from antiphon.stores.relay import relay
 from antiphon.transports.cli.program import program
 from antiphon.transports.http.transport import Http, asgi
 from antiphon.wire.asgi import Asgi
@@ -37,6 +40,10 @@ class App(core.App):
         database,
         work,
         passwords,
+        relay,
+        revocations,
+        channels,
+        outgoing,
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from signal import Signals
@@ -33,7 +33,7 @@ SECRETS = (
 
 
 class AppProcess:
-    """`python -m tests.faults.http_app serve`, on settings from its environment."""
+    """`python -m tests.faults.http_app serve …`, or another program, on settings from its environment."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -42,12 +42,25 @@ class AppProcess:
 
     @classmethod
     @asynccontextmanager
-    async def run(cls, folder: Path, environ: Mapping[str, str] | None = None) -> AsyncGenerator[AppProcess]:
-        """Start it; it is killed at the end of the block if it still runs."""
+    async def run(
+        cls,
+        folder: Path,
+        environ: Mapping[str, str] | None = None,
+        *,
+        flags: Sequence[str] = (),
+        program: Sequence[str] = ("-m", "tests.faults.http_app"),
+        within: Path = ROOT,
+        passing: Sequence[int] = (),
+    ) -> AsyncGenerator[AppProcess]:
+        """Start `python program… serve flags…`; it is killed at the end of the block if it still runs.
+
+        `passing` are descriptors that it inherits.
+        """
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "tests.faults.http_app", "serve"),
-            cwd=ROOT,
+            *(*program, "serve", *flags),
+            cwd=within,
+            pass_fds=passing,
             env={
                 **os.environ,
                 "ANTIPHON_ENV": "test",
@@ -67,6 +80,11 @@ class AppProcess:
                 process.kill()
             await process.wait()
             await running._reading
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     @property
     def port(self) -> int:

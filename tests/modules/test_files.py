@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,20 @@ async def test_a_full_quota_is_too_large(
         assert answers[-1].status == 413
         assert answers[-1].error["type"] == "TOO_LARGE"
         assert len(olympus.kept()) == sum(answer.status == 201 for answer in answers)
+
+
+async def test_uploads_at_once_do_not_pass_the_quota(
+    tmp_path: Path, database_url: str, valkey: ValkeyServer, store_prefix: str
+) -> None:
+    """Of eight uploads that begin together, as many are kept as the user may have, and the others are a 413."""
+    settings = {"FILES_USER_COUNT": "3"}
+    async with olympus_on(tmp_path, database_url, valkey.url, store_prefix, settings=settings) as olympus:
+        ada = await olympus.person("Ada")
+
+        answers = await asyncio.gather(*(ada.client.upload("/api/file", f"{n}.txt", TEXT) for n in range(8)))
+
+        assert sorted(answer.status for answer in answers) == [201] * 3 + [413] * 5
+        assert len(olympus.kept()) == 3
 
 
 async def test_a_file_belongs_to_its_owner(olympus_anywhere: Olympus) -> None:

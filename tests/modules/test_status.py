@@ -77,3 +77,20 @@ async def test_the_description_for_programs_is_served(olympus: Olympus) -> None:
     assert answer.status == 200
     assert answer.json["openapi"].startswith("3.1")
     assert "/api/user" in answer.json["paths"]
+
+
+async def test_in_production_the_description_is_for_admins(
+    tmp_path: Path, valkey: ValkeyServer, store_prefix: str
+) -> None:
+    """Where documentation is switched on there, `swagger` asks who it is, by their real session."""
+    settings = {"ANTIPHON_ENV": "production", "HTTP_HOSTS": "*", "SESSION_COOKIE_SECURE": "true", "HTTP_DOCS": "true"}
+    url = f"sqlite:///{tmp_path / 'test.db'}"
+    async with olympus_on(tmp_path, url, valkey.url, store_prefix, settings=settings) as olympus:
+        ada, hera = await olympus.person("Ada"), await olympus.admin()
+        statuses = [
+            (await client.get(path)).status
+            for path in ("/api/swagger", "/docs")
+            for client in (olympus.client(), ada.client, hera.client)
+        ]
+
+    assert statuses == [401, 403, 200] * 2

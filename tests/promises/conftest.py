@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from antiphon.testing.engines import ValkeyServer
+from tests.olympus_databases import database_template, olympus_postgres, olympus_sqlite
 from tests.olympus_stage import Olympus, olympus_on
 from tests.promises.voices import VOICES, Voice
+
+__all__ = ["database_template", "olympus_postgres", "olympus_sqlite"]
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import CheckConstraint, Column, Integer, MetaData, String, Table, text
+from sqlalchemy import CheckConstraint, Column, Connection, Integer, MetaData, String, Table, text
 
 from antiphon.core.errors import SetupError
 from antiphon.core.info import AppInfo
 from antiphon.core.log import Silent
-from antiphon.services.database import NAMES, Id, Migrations, Schema, UtcDateTime, make_revision, migrations_of
+from antiphon.services.database import NAMES, Id, Migrations, Schema, UtcDateTime, migrations_of
 from antiphon.services.database.migrations import ADVISORY_LOCK
+from antiphon.services.database.revisions import differences, make_revision
 from tests.services.database_stage import METADATA, SCHEMA, Lines, engine_of, opened, settings_for
 
 INFO = AppInfo("stage", "1.0.0", "test", Path("var"))
@@ -48,9 +48,8 @@ def migrations(url: str, folder: Path, **settings: object) -> Migrations:
 async def ask(url: str, query: str) -> list[Any]:
     """The first column of what a query finds."""
 
-    def look(context: MigrationContext) -> list[Any]:
-        assert context.connection is not None
-        return [*context.connection.execute(text(query)).scalars()]
+    def look(connection: Connection) -> list[Any]:
+        return [*connection.execute(text(query)).scalars()]
 
     return await migrations(url, Path()).look(look)
 
@@ -91,7 +90,7 @@ async def test_the_migrated_schema_is_that_of_the_tables(database_url: str) -> N
     async with opened(database_url):
         pass
 
-    assert await migrations_of(settings_for(database_url), INFO, SCHEMA, Silent()).differences() == []
+    assert await differences(migrations_of(settings_for(database_url), INFO, SCHEMA, Silent())) == []
 
 
 async def test_a_difference_between_tables_and_migrations_is_found(database_url: str, tmp_path: Path) -> None:
@@ -104,7 +103,7 @@ async def test_a_difference_between_tables_and_migrations_is_found(database_url:
     )
     await migrations(database_url, folder).run()
 
-    found = await migrations_of(settings_for(database_url), INFO, Schema(metadata, folder), Silent()).differences()
+    found = await differences(migrations_of(settings_for(database_url), INFO, Schema(metadata, folder), Silent()))
 
     assert len(found) == 1
     assert "more" in found[0]
@@ -265,6 +264,23 @@ async def test_processes_that_start_at_once_run_each_migration_once(database_url
     assert await ask(database_url, "SELECT value FROM numbers") == [75]
 
 
+async def test_a_start_with_nothing_to_migrate_does_without_alembic(database_url: str, tmp_path: Path) -> None:
+    """Importing it is half of what a start costs, so only those who have something to run do it."""
+    folder = tmp_path / "line"
+    write(folder, "m0001_first", None, FIRST)
+    write(folder, "m0002_fill", "m0001_first", FILL)
+    command = (sys.executable, "-X", "importtime", "-m", "tests.services.database_process", database_url, str(folder))
+
+    errors: list[str] = []
+    for _ in range(2):
+        process = await asyncio.create_subprocess_exec(
+            *command, "1", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        errors.append((await process.communicate())[1].decode())
+
+    assert [" alembic" in imported for imported in errors] == [True, False]
+
+
 async def test_applications_of_one_process_migrate_one_after_the_other(database_url: str, tmp_path: Path) -> None:
     """Alembic has one global for the migration that runs; two applications at once do not mix them up."""
     one, two = tmp_path / "one", tmp_path / "two"
@@ -302,7 +318,7 @@ async def test_the_next_migration_is_written_from_the_tables(database_url: str, 
 
     assert path == tmp_path / "made" / "m0001_the_first_tables.py"
     assert again is None
-    assert await migrations_of(settings_for(database_url), INFO, schema, Silent()).differences() == []
+    assert await differences(migrations_of(settings_for(database_url), INFO, schema, Silent())) == []
 
 
 async def test_a_change_of_the_tables_becomes_a_migration(database_url: str, tmp_path: Path) -> None:
@@ -329,7 +345,7 @@ async def test_a_change_of_the_tables_becomes_a_migration(database_url: str, tmp
     assert path is not None
     assert path.name == "m0002_say_when_it_was_made.py"
     assert "antiphon" not in path.read_text("utf-8")
-    assert await migrations_of(settings_for(database_url), INFO, Schema(after, folder), Silent()).differences() == []
+    assert await differences(migrations_of(settings_for(database_url), INFO, Schema(after, folder), Silent())) == []
 
 
 async def test_a_check_that_would_be_forgotten_is_refused(tmp_path: Path) -> None:

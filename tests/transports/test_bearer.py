@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.transports.http.exchange import HttpConnection
+from antiphon.transports.http.connection import HttpConnection
 from antiphon.transports.http.peers import Peers
 from antiphon.transports.http.settings import HttpSettings
 from antiphon.wire.asgi_request import AsgiRequest

@@ -71,6 +71,19 @@ async def test_migrate_make_writes_the_next_migration(tmp_path: Path) -> None:
     assert ran.out == "ran m0001_the_first_tables\n"
 
 
+async def test_migrate_needs_no_action_that_uses_the_database(tmp_path: Path) -> None:
+    """Tables are written first: `migrate` works for an application that has a schema and nothing on it yet."""
+    metadata = MetaData(naming_convention=NAMES)
+    Table("things", metadata, Column("id", Integer, primary_key=True))
+    tried = TestApp.commands(App("things", values=[Schema(metadata, tmp_path / "migrations")]), tmp_path)
+
+    made = await tried.command("migrate", "--make", "the first tables")
+    ran = await tried.command("migrate")
+
+    assert made.out.startswith("wrote ")
+    assert ran.out == "ran m0001_the_first_tables\n"
+
+
 async def test_olympus_needs_no_further_migration(tmp_path: Path) -> None:
     """The migrations of Olympus make exactly the tables that its code has."""
     made = await TestApp.commands(app, tmp_path).command("migrate", "--make", "whatever is missing")

@@ -205,7 +205,7 @@ async def test_bytes_that_are_no_request_get_the_same_object(served: Served) -> 
 
 
 async def test_bytes_that_are_no_request_never_end_up_in_another_answer(served: Served) -> None:
-    """While an answer is on its way, nothing is written into it; the connection ends after it."""
+    """While an answer is on its way, nothing is written into it; the refusal follows it, and the connection ends."""
     watch = served.watch
     async with served.connect() as connection:
         await connection.send(
@@ -214,6 +214,7 @@ async def test_bytes_that_are_no_request_never_end_up_in_another_answer(served: 
         await watch.event("put began").wait()
         watch.event("go on").set()
         answer = await connection.answer("PUT")
+        refusal = await connection.answer()
         assert await connection.rest() == b""
 
-    assert answer.status == 200
+    assert (answer.status, refusal.status, refusal.header("connection")) == (200, 400, "close")

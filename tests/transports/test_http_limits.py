@@ -64,7 +64,8 @@ async def test_a_body_over_its_bound_is_413(tmp_path: Path, way: Way, kind: str)
             chunked = await connection.answer("POST")
             assert await connection.rest() == b""
 
-    assert (announced.status, announced.type, announced.header("connection")) == (413, "TOO_LARGE", "close")
+    # The announced body may have arrived as a whole; then nothing of it is in the way of the next request.
+    assert (announced.status, announced.type) == (413, "TOO_LARGE")
     assert (chunked.status, chunked.header("connection")) == (413, "close")
 
 

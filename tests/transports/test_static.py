@@ -121,10 +121,13 @@ async def test_head_has_the_headers_of_get(client: HttpClient) -> None:
         assert head.header(name) == got.header(name)
 
 
-@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
-async def test_other_methods_find_nothing(client: HttpClient, method: str) -> None:
-    """Static files are only read."""
-    assert (await client.request(method, "/index.html")).status == 404
+@pytest.mark.parametrize("path", ["/index.html", "/guide"])
+async def test_files_are_only_read(client: HttpClient, path: str) -> None:
+    """OPTIONS says so, and any other method is a 405 that does."""
+    answers = [await client.request(method, path) for method in ("OPTIONS", "PUT", "POST", "DELETE")]
+    assert [(answer.status, answer.header("allow")) for answer in answers] == [
+        (status, "GET, HEAD, OPTIONS") for status in (204, 405, 405, 405)
+    ]
 
 
 # What must not be seen
@@ -157,6 +160,7 @@ async def test_other_methods_find_nothing(client: HttpClient, method: str) -> No
 )
 async def test_what_is_not_for_outside_is_not_there(client: HttpClient, path: str) -> None:
     """Dot files, links that lead out or to them, pipes, folders without an index, and what is missing: all 404."""
+    assert (await client.request("OPTIONS", path)).status == 404
     answer = await client.get(path)
     assert (answer.status, answer.error["type"]) == (404, "NOT_FOUND")
     assert "secret" not in answer.body.decode().lower()

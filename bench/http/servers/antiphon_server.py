@@ -1,16 +1,17 @@
-"""Antiphon: an action for each work, middlewares around the call, the counters a service."""
+"""Antiphon on its own server: an action for each work, middlewares around the call, the counters a service."""
 
 from __future__ import annotations
 
-import socket
+import asyncio
 from collections.abc import AsyncIterator
 from time import perf_counter
 from typing import Any
 
+import uvloop
+
 from antiphon import App, Call, Context, Forbidden, Module, Next, action, allow, anyone, get, put, service
 from bench.http.servers.items import Price, Quantity, Saved, Status, Tags, Title
 from bench.http.servers.tally import Tally, blocked
-from bench.http.serving import serve_asgi
 
 
 class Counter:
@@ -85,12 +86,19 @@ async def checked(call: Call[Any], ctx: Context, next: Next) -> Any:
     return await next(call, ctx)
 
 
-def build(*, layered: bool) -> App:
-    """The application."""
+def build(*, layered: bool, **http: object) -> App:
+    """The application; like its peers it writes no line for each call. Every guard is on."""
     here = Module(__name__, needs=[Counter, Tally])
-    return App("bench", modules=[here], middleware=[timed, counted, checked] if layered else [])
+    settings = {"log": {"level": "warning"}, "http": http}
+    return App("bench", modules=[here], middleware=[timed, counted, checked] if layered else [], settings=settings)
 
 
-def serve(listener: socket.socket, *, layered: bool) -> None:
-    """Serve the works, with the three middlewares or without."""
-    serve_asgi(build(layered=layered).asgi, listener)
+async def _serve(app: App) -> None:
+    await app.start(environ={}, listen=True)
+    await asyncio.Event().wait()
+
+
+def serve_on(port: int, *, layered: bool) -> None:
+    """Serve the works, with the three middlewares or without: what `serve` does, without its signals."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(build(layered=layered, port=port)))

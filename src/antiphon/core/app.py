@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, cast
 
 from antiphon.core.access import Allow
 from antiphon.core.action import AnyAction
+from antiphon.core.channel import ChannelTable, Publisher
 from antiphon.core.clock import Clock, Ids, RandomIds, SystemClock
 from antiphon.core.errors import SetupError
 from antiphon.core.info import AppInfo
@@ -81,8 +82,10 @@ class App:
         """What the modules define. Raises SetupError for every action without a rule and trait that does not fit."""
         gathered = gather(self.modules)
         problems = [problem for action in gathered.actions for problem in _problems(action)]
+        problems += [problem for channel in gathered.channels for problem in channel.problems()]
         if problems:
             raise SetupError(*problems)
+        ChannelTable(gathered.channels)
         return gathered
 
     def plan(self, gathered: Gathered) -> Plan:
@@ -90,6 +93,7 @@ class App:
         wanted: list[tuple[str, type]] = list(gathered.needs)
         for action in gathered.actions:
             wanted += [(action.name, need) for trait in action.traits for need in trait.needs]
+        wanted += [(channel.name, Publisher) for channel in gathered.channels]
         for transport in self.transports:
             wanted += [(transport.name, need) for need in transport.needs]
         if any(provider.gives is Logger for provider in (*gathered.services, *self.catalogue)):
@@ -145,6 +149,7 @@ class App:
             ids=self.ids,
             log=log,
             actions=gathered.actions,
+            channels=ChannelTable(gathered.channels),
             scoped={scoped.gives: scoped for scoped in (*self._standard_scoped(), *gathered.scoped)},
             middleware=self.middleware,
             settings=sections,

@@ -14,13 +14,15 @@ class Connection:
     `subscriptions` are the topics it watches.
     """
 
-    __slots__ = ("_id", "_identifier", "subscriptions", "type")
+    type: TransportName
+    _id = ""
+    _identifier = ""
+    subscriptions: frozenset[str] = frozenset()
 
     def __init__(self, type: TransportName, *, id: str = "", identifier: str = "") -> None:
-        self.type: TransportName = type
+        self.type = type
         self._id = id
         self._identifier = identifier
-        self.subscriptions: frozenset[str] = frozenset()
 
     @property
     def id(self) -> str:

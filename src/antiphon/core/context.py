@@ -34,26 +34,19 @@ class Context:
     (`ctx.get`) is shared with the calls made from here, and so is the transaction.
     """
 
-    __slots__ = (
-        "_ends",
-        "_identified",
-        "_log",
-        "_made",
-        "_outer",
-        "_session",
-        "action_name",
-        "base",
-        "caller",
-        "connection",
-        "deadline",
-        "facts",
-        "most_seconds",
-        "out_of_time",
-        "request_id",
-        "runtime",
-        "safe",
-        "scope",
-    )
+    # What most calls never touch stays with the class: a call pays for what it sets.
+    caller: Caller = ANONYMOUS
+    scope = ""
+    base: str | None = None
+    out_of_time = False
+    most_seconds = inf
+    facts: list[object] | None = None
+    _identified = False
+    _ends: list[AtEnd] | None = None
+    _made: dict[type, Any] | None = None
+    _outer: Context | None = None
+    _session: Session | None = None
+    _log: Logger | None = None
 
     def __init__(
         self,
@@ -72,18 +65,9 @@ class Context:
         self.request_id = request_id
         self.deadline = deadline
         self.safe = safe
-        self.caller: Caller = caller or ANONYMOUS
-        self._identified = caller is not None
-        self.scope = ""
-        self.base: str | None = None
-        self.out_of_time = False
-        self.most_seconds = inf
-        self.facts: list[object] | None = None
-        self._ends: list[AtEnd] | None = None
-        self._made: dict[type, Any] | None = None
-        self._outer: Context | None = None
-        self._session: Session | None = None
-        self._log: Logger | None = None
+        if caller is not None:
+            self.caller = caller
+            self._identified = True
 
     # What stands by
 

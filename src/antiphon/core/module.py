@@ -1,4 +1,4 @@
-"""Gathers what a package defines: its actions, services and scoped things, from its own files."""
+"""Gathers what a package defines: its actions, channels, services and scoped things, from its own files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from antiphon.core.action import AnyAction
+from antiphon.core.channel import AnyChannel
 from antiphon.core.errors import SetupError
 from antiphon.core.service import Scoped, Service
 
@@ -21,6 +22,7 @@ class Gathered:
     actions: list[AnyAction] = field(default_factory=list[AnyAction])
     services: list[Service[Any]] = field(default_factory=list[Service[Any]])
     scoped: list[Scoped[Any]] = field(default_factory=list[Scoped[Any]])
+    channels: list[AnyChannel] = field(default_factory=list[AnyChannel])
     needs: list[tuple[str, type]] = field(default_factory=list[tuple[str, type]])
 
 
@@ -42,6 +44,8 @@ class Module:
                     continue
                 if isinstance(value, AnyAction):
                     into.actions.append(value)
+                elif isinstance(value, AnyChannel):
+                    into.channels.append(value)
                 elif isinstance(value, Service):
                     into.services.append(value)  # pyright: ignore[reportUnknownArgumentType]  # whatever it gives
                 elif isinstance(value, Scoped):
@@ -75,6 +79,7 @@ def gather(modules: Iterable[Module | ModuleType | str]) -> Gathered:
     gathered.actions = list(dict.fromkeys(gathered.actions))
     gathered.services = list(dict.fromkeys(gathered.services))
     gathered.scoped = list(dict.fromkeys(gathered.scoped))
+    gathered.channels = sorted(dict.fromkeys(gathered.channels), key=lambda channel: channel.name)
     by_name: dict[str, AnyAction] = {}
     problems: list[str] = []
     for action in gathered.actions:

@@ -44,6 +44,7 @@ class Runner:
 
     __slots__ = (
         "_around",
+        "_bare",
         "_check",
         "_keywords",
         "action",
@@ -59,6 +60,7 @@ class Runner:
         self.runtime = runtime
         self.action = action
         self.schema = action.schema
+        self._bare = not self.schema.fields
         self._keywords = not self.schema.positional
         self._check = check_for(action.result)
         allow = action.trait(Allow)
@@ -145,6 +147,8 @@ class Runner:
         return await result if result.__class__ is CoroutineType else result
 
     def _function(self, ctx: Context, inputs: Inputs) -> Any:
+        if self._bare:
+            return self.action.function(ctx)
         if self._keywords:
             return self.action.function(ctx, **{name: getattr(inputs, name) for name in inputs.__struct_fields__})
         return self.action.function(ctx, *astuple(inputs))

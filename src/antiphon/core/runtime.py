@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from antiphon.core.action import AnyAction
 from antiphon.core.caller import Caller
 from antiphon.core.calls import Calls
+from antiphon.core.channel import ChannelTable
 from antiphon.core.clock import Clock, Ids
 from antiphon.core.connection import Connection
 from antiphon.core.context import Context
@@ -45,6 +46,7 @@ class Runtime:
         ids: Ids,
         log: Logger,
         actions: Sequence[AnyAction],
+        channels: ChannelTable,
         scoped: Mapping[type, Scoped[Any]],
         middleware: Sequence[Middleware],
         settings: Mapping[type[Settings], Settings],
@@ -56,6 +58,7 @@ class Runtime:
         self.ids = ids
         self.log = log
         self.actions = {action.name: action for action in actions}
+        self.channels = channels
         self.scoped = scoped
         self.services = opened.by_type
         self.tallies = tallies

@@ -7,6 +7,8 @@ from bisect import bisect_left
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the time classes, in seconds."""
 
+_FIRST = BUCKETS[0]
+
 OK = "OK"
 """The outcome of a call that gave a result; every other outcome is the `type` of an error."""
 
@@ -23,8 +25,12 @@ class Tally:
 
     def add(self, outcome: str, seconds: float) -> None:
         """Count one call."""
-        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
-        self.buckets[bisect_left(BUCKETS, seconds)] += 1
+        try:
+            self.outcomes[outcome] += 1
+        except KeyError:
+            self.outcomes[outcome] = 1
+        # Most calls are in the first class.
+        self.buckets[0 if seconds <= _FIRST else bisect_left(BUCKETS, seconds)] += 1
         self.seconds += seconds
 
 

@@ -71,7 +71,7 @@ def start_child(
     command: Sequence[str],
     *,
     folder: Path,
-    output: IO[bytes],
+    output: IO[bytes] | None,
     at_our_end: Signals = SIGTERM,
     keep: Iterable[int] = (),
     around: Sequence[str] = (),
@@ -81,8 +81,9 @@ def start_child(
 ) -> Child:
     """Start `command` (a full path first) in `folder`, in a session of its own, so that Ctrl-C does not reach it.
 
-    It gets `at_our_end` when the calling thread ends: call it where the loop runs, not from a pool. `keep` are
-    descriptors it inherits, `around` is a program that runs it (`unshare …`), `user` are a uid and gid to change to.
+    It gets `at_our_end` when the calling thread ends: call it where the loop runs, not from a pool. What it says goes
+    to `output`; without one, to where ours goes. `keep` are descriptors it inherits, `around` is a program that runs
+    it (`unshare …`), `user` are a uid and gid to change to.
     `watchdog` takes the way without Linux's prctl.
     """
     reading, writing = os.pipe() if watchdog else (-1, None)

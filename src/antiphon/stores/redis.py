@@ -39,13 +39,17 @@ class RedisSettings(Settings, frozen=True):
     connect_time: Annotated[timedelta, doc("How long opening a connection may take.")] = timedelta(seconds=1)
 
 
+def embedded_valkey(settings: RedisSettings, info: AppInfo, log: Logger) -> EmbeddedValkey | None:
+    """The Valkey of the data folder, not entered yet; None when an address names another server."""
+    return None if settings.url.reveal() else EmbeddedValkey(info.folder / "valkey", log)
+
+
 @service
 async def store(settings: RedisSettings, info: AppInfo, log: Logger) -> AsyncIterator[Store]:
     """Shared state for sessions, limits, jobs and events. The process starts without it if it is away."""
     async with AsyncExitStack() as stack:
-        url = settings.url.reveal()
-        if not url:
-            url = await stack.enter_async_context(EmbeddedValkey(info.folder / "valkey", log))
+        embedded = embedded_valkey(settings, info, log)
+        url = settings.url.reveal() if embedded is None else await stack.enter_async_context(embedded)
         opened = Store(
             url,
             prefix=settings.prefix or re.sub(r"[^a-z0-9_.-]+", "-", info.name.lower()),
@@ -53,7 +57,7 @@ async def store(settings: RedisSettings, info: AppInfo, log: Logger) -> AsyncIte
             pool_size=settings.pool_size,
             command_time=settings.command_time,
             connect_time=settings.connect_time,
-            embedded=not settings.url.reveal(),
+            embedded=embedded is not None,
         )
         stack.push_async_callback(opened.close)
         await opened.greet()

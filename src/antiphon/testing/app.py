@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from antiphon.core.caller import SYSTEM, Caller
 from antiphon.core.clock import Clock
 from antiphon.core.connection import Connection
 from antiphon.core.runtime import Runtime
+from antiphon.core.transport import Transport
 from antiphon.testing.raw import RawAnswer, RawHttp
 from antiphon.transports.http.transport import Http
 
@@ -57,13 +58,19 @@ def again(app: App, folder: Path | None = None, *, clock: Clock | None = None) -
         app.name,
         version=app.version,
         modules=app.modules,
-        transports=[Http()],
+        transports=[_fresh(transport) for transport in app.transports],
         middleware=app.middleware,
         values=app.values,
         settings=app.settings,
         folder=folder or app.folder,
         clock=clock or app.clock,
     )
+
+
+def _fresh(transport: Transport) -> Transport:
+    """The transport as it was given to the application; one that was given nothing is made anew."""
+    fresh: Callable[[], Transport] = getattr(transport, "fresh", type(transport))
+    return fresh()
 
 
 class TestApp:

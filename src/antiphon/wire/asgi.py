@@ -10,14 +10,12 @@ from antiphon.wire.asgi_sending import BODY, END, START, pour, put, put_head, pu
 from antiphon.wire.lifespan import Lifespan, Receive, Send
 from antiphon.wire.pieces import PIECE_BYTES, CameUpShort, FilePieces
 from antiphon.wire.request import ClientLeft, Request
-from antiphon.wire.response import Answer, FileResponse, Response, StreamResponse
+from antiphon.wire.response import DEFECT, NOT_AT_ONCE, Answer, FileResponse, Response, StreamResponse
 
 Respond = Callable[[Request], Answer | Awaitable[Answer]]
 """What answers a request: at once, or with something to await."""
 
-# Made once and sent many times; nothing of the cause is in them, in any environment.
 _JSON = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-_DEFECT = Response(500, _JSON, b'{"error":{"type":"DEFECT","message":"Something went wrong on our side."}}')
 _NOT_RUNNING = Response(
     503,
     [*_JSON, (b"retry-after", b"1")],
@@ -74,7 +72,7 @@ class Asgi:
             try:
                 if self._lifespan.running or await self._lifespan.begin():
                     answer = self._respond(request)
-                    if type(answer) is not Response and not isinstance(answer, StreamResponse | FileResponse):
+                    if type(answer) is not Response and not isinstance(answer, NOT_AT_ONCE):
                         answer = await answer
                 else:
                     answer = _NOT_RUNNING
@@ -82,7 +80,7 @@ class Asgi:
                 return
             except Exception as defect:  # noqa: BLE001  # the last place where it can become an answer
                 self._report(defect)
-                answer = _DEFECT
+                answer = DEFECT
             # From here to the last `send` is the hot path: what a plain answer does not need stands elsewhere.
             if type(answer) is not Response:
                 await self._send_later(request, answer, send)
@@ -92,7 +90,7 @@ class Asgi:
                 await put_plain(request, answer, send)
                 return
             body = answer.body
-            headers = [*answer.headers, (b"content-length", b"%d" % len(body))]
+            headers = [*answer.headers, *answer.fixed.items, (b"content-length", b"%d" % len(body))]
             await send({"type": START, "status": status, "headers": headers})
             await send({"type": BODY, "body": body})
         except (ClientLeft, OSError):
@@ -112,7 +110,9 @@ class Asgi:
         else:
             raise ValueError(f"The ASGI scope {kind!r} is not known here; http, websocket and lifespan are.")
 
-    async def _send_later(self, request: AsgiRequest, answer: StreamResponse | FileResponse, send: Send) -> None:
+    async def _send_later(self, request: AsgiRequest, answer: Answer, send: Send) -> None:
+        if not isinstance(answer, StreamResponse | FileResponse):
+            raise TypeError(f"{answer!r} can only be given by our own server.")
         try:
             if type(answer) is StreamResponse:
                 await self._send_stream(request, answer, send)
@@ -148,7 +148,7 @@ class Asgi:
             except (OSError, CameUpShort) as defect:
                 # Nothing has left yet, so this can still be an answer of its own.
                 self._report(defect)
-                await put_plain(request, _DEFECT, send)
+                await put_plain(request, DEFECT, send)
                 return
             await put_head(request, answer.status, headers, send)
             if answer.count <= PIECE_BYTES:

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, final
 from urllib.parse import quote
 
-from antiphon.wire.faults import too_large
+from antiphon.wire.faults import malformed, too_large
+from antiphon.wire.head import Field, Head, HeadBounds, join
 from antiphon.wire.lifespan import Receive
 from antiphon.wire.request import ClientLeft, Request
 
@@ -21,10 +22,40 @@ _USUALLY_EMPTY = frozenset(("GET", "HEAD", "OPTIONS", "DELETE"))
 
 
 @final
+class AsgiHead(Head):
+    """The headers of the ASGI scope, looked into when somebody asks."""
+
+    __slots__ = ("_fields", "_index")
+
+    def __init__(self, fields: Sequence[Field]) -> None:
+        self._fields = fields
+        self._index: dict[bytes, bytes] | None = None
+        self.accepted = False
+
+    def get(self, name: bytes) -> str | None:
+        index = self._index
+        if index is None:
+            index = self._index = dict(self._fields)
+        if len(index) == len(self._fields):
+            found = index.get(name)
+            return None if found is None else found.decode("latin-1")
+        return join(name, [value for key, value in self._fields if key == name])
+
+    def values(self, name: bytes) -> list[str]:
+        return [value.decode("latin-1") for key, value in self._fields if key == name]
+
+    def items(self) -> Sequence[Field]:
+        return self._fields
+
+    def check(self, bounds: HeadBounds) -> None:
+        bounds.check_fields(self._fields)
+
+
+@final
 class AsgiRequest(Request):
     """One request of the ASGI `http` scope; headers are scanned when asked for and the body is received when read."""
 
-    __slots__ = ("_announced", "_headers", "_index", "_progress", "_receive", "_scope", "_watch")
+    __slots__ = ("_announced", "_headers", "_progress", "_receive", "_scope", "_watch")
 
     def __init__(self, scope: dict[str, Any], receive: Receive) -> None:
         self.method = scope["method"]
@@ -44,37 +75,11 @@ class AsgiRequest(Request):
         self.state = None
         self._scope = scope
         self._receive = receive
-        self._headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
-        self._index: dict[bytes, bytes] | None = None
+        self._headers: Sequence[Field] = scope["headers"]
+        self.head = AsgiHead(self._headers)
         self._progress = _UNTOUCHED
         self._announced: int | None = None
         self._watch: asyncio.Task[None] | None = None
-
-    def header(self, name: bytes) -> str | None:
-        index = self._index
-        if index is None:
-            index = self._index = dict(self._headers)
-        if len(index) == len(self._headers):
-            found = index.get(name)
-            return None if found is None else found.decode("latin-1")
-        return self._joined(name)
-
-    def _joined(self, name: bytes) -> str | None:
-        """A header of a request in which some header is repeated."""
-        found = None
-        for key, value in self._headers:
-            if key == name:
-                if found is None:
-                    found = value
-                else:
-                    found += (b"; " if name == b"cookie" else b", ") + value
-        return None if found is None else found.decode("latin-1")
-
-    def header_values(self, name: bytes) -> list[str]:
-        return [value.decode("latin-1") for key, value in self._headers if key == name]
-
-    def header_items(self) -> Sequence[tuple[bytes, bytes]]:
-        return self._headers
 
     @property
     def peer(self) -> str:
@@ -176,9 +181,17 @@ class AsgiRequest(Request):
         if self._progress != _UNTOUCHED:
             raise RuntimeError("The body was read already, or nobody was to read it; keep what the first read gave.")
         announced = self._announced_bytes()
+        if announced == _UNKNOWN:
+            self._check_coding()
         if announced > limit_bytes:
             raise too_large(limit_bytes)
         self._progress = _BEGUN if announced else _ENDED
+
+    def _check_coding(self) -> None:
+        coding = self.header(b"transfer-encoding")
+        if coding is not None and (coding.lower() != "chunked" or self.version == "1.0"):
+            # A server that read more of it than the one before us would find another request in it (RFC 9112 §6.1).
+            raise malformed("The Transfer-Encoding is not chunked alone.", close=True)
 
     async def _next(self) -> bytes:
         event = await self._receive()

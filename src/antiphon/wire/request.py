@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 
 from antiphon.wire.faults import expectation_failed
+from antiphon.wire.head import Head
 
 
 class ClientLeft(Exception):
@@ -15,7 +16,7 @@ class ClientLeft(Exception):
 class Request(ABC):
     """One HTTP request. All that it holds was sent by anyone and is untrusted."""
 
-    __slots__ = ("left", "method", "path", "query", "scheme", "state", "version")
+    __slots__ = ("head", "left", "method", "path", "query", "scheme", "state", "version")
 
     method: str
     """As sent, in upper case."""
@@ -32,27 +33,26 @@ class Request(ABC):
     version: str
     """`1.1` or `1.0`; `2` or `3` behind an ASGI server that speaks them."""
 
+    head: Head
+    """The header fields; requests of one connection that carry the same ones may share it."""
+
     left: bool
     """The client is known to be gone. False also when nobody has looked."""
 
     state: object | None
     """One place for the layer above, such as the route that was found; None at first."""
 
-    @abstractmethod
     def header(self, name: bytes) -> str | None:
-        """The value of a header by its lower-case name, or None. Repeated ones are joined by ", " (RFC 9110 §5.3).
+        """The value of a header by its lower-case name, as `Head.get` gives it."""
+        return self.head.get(name)
 
-        What is sent twice but may not be (Host, Authorization) is joined too: ask `header_values` there. Cookies
-        are joined by "; " (RFC 9113 §8.2.3).
-        """
-
-    @abstractmethod
     def header_values(self, name: bytes) -> list[str]:
         """The value of each occurrence of a header, by its lower-case name."""
+        return self.head.values(name)
 
-    @abstractmethod
     def header_items(self) -> Sequence[tuple[bytes, bytes]]:
         """Every header as it came, names in lower case."""
+        return self.head.items()
 
     @property
     @abstractmethod
@@ -71,6 +71,10 @@ class Request(ABC):
         Raises WireFault TOO_LARGE before more than the limit is held, and without reading anything when
         Content-Length says so already; ClientLeft when the client leaves before the end; RuntimeError the second time.
         """
+
+    def body_now(self, limit_bytes: int) -> bytes | None:
+        """The whole body when it has arrived already, read as by `body`; None when that has to be awaited."""
+        return None
 
     @abstractmethod
     def chunks(self, limit_bytes: int) -> AsyncIterator[bytes]:

@@ -1,13 +1,36 @@
-"""The three shapes of an HTTP answer: bytes that are there, a stream that comes, and a part of a file."""
+"""The shapes of an HTTP answer: bytes that are there, a stream that comes, a part of a file, another protocol."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
 from os import PathLike
 from typing import final
 
 Headers = list[tuple[bytes, bytes]]
 """Header fields in the order in which they are sent; names in lower case."""
+
+
+@final
+class FixedHeaders:
+    """Header fields that many answers share, written out once: `items` as they are, `lines` as HTTP/1.1 has them."""
+
+    __slots__ = ("items", "lines")
+
+    def __init__(self, items: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        self.items = list(items)
+        self.lines = b"".join([write_field(name, value) for name, value in self.items])
+
+
+def write_field(name: bytes, value: bytes) -> bytes:
+    """One header as HTTP/1.1 has it. Raises ValueError for a value that would be more than one."""
+    # What comes from users ends up in some headers (Location, file names): a line break would let them write others.
+    if b"\n" in value or b"\r" in value or b"\0" in value:
+        raise ValueError(f"The header {name.decode('latin-1')} holds a line break or NUL.")
+    return b"%b: %b\r\n" % (name, value)
+
+
+_NONE = FixedHeaders()
 
 # The classes are final so that whoever writes an answer out may tell them apart by identity, which is the cheapest
 # test there is. None of them carries Content-Length: it belongs to whoever writes the body, who alone knows whether
@@ -16,14 +39,18 @@ Headers = list[tuple[bytes, bytes]]
 
 @final
 class Response:
-    """An answer whose whole body is there. Nothing here is changed while it is sent, so one may be sent many times."""
+    """An answer whose whole body is there. Nothing here is changed while it is sent, so one may be sent many times.
 
-    __slots__ = ("body", "headers", "status")
+    `headers` are this answer's own; those of `fixed` go out as well.
+    """
 
-    def __init__(self, status: int, headers: Headers, body: bytes = b"") -> None:
+    __slots__ = ("body", "fixed", "headers", "status")
+
+    def __init__(self, status: int, headers: Headers, body: bytes = b"", fixed: FixedHeaders = _NONE) -> None:
         self.status = status
         self.headers = headers
         self.body = body
+        self.fixed = fixed
 
     def __repr__(self) -> str:
         return f"<Response {self.status}, {len(self.body)} bytes>"
@@ -77,5 +104,34 @@ class FileResponse:
         return f"<FileResponse {self.status}, {self.count} bytes>"
 
 
-Answer = Response | StreamResponse | FileResponse
+@final
+class Takeover:
+    """An answer of 101, after which the connection speaks another protocol (RFC 9110 §7.8): `protocol` goes on with it.
+
+    It is given the transport, and whatever the client sent after its request. Only our own server can do this.
+    """
+
+    __slots__ = ("headers", "protocol")
+
+    status = 101
+
+    def __init__(self, headers: Headers, protocol: asyncio.Protocol) -> None:
+        self.headers = headers
+        self.protocol = protocol
+
+    def __repr__(self) -> str:
+        return f"<Takeover by {type(self.protocol).__name__}>"
+
+
+Answer = Response | StreamResponse | FileResponse | Takeover
 """What `respond` gives for a request."""
+
+NOT_AT_ONCE = (StreamResponse, FileResponse, Takeover)
+"""The answers that are there and yet take their time to send."""
+
+DEFECT = Response(
+    500,
+    [(b"content-type", b"application/json"), (b"cache-control", b"no-store")],
+    b'{"error":{"type":"DEFECT","message":"Something went wrong on our side."}}',
+)
+"""What is answered when nothing else can be; nothing of the cause is in it, in any environment."""

@@ -44,6 +44,7 @@ async def upload_file(ctx: Context, file: Upload, description: Description = "")
         raise InvalidInput.of("file", "has a name that says another type than its content")
     if file.size_bytes > storage.settings.file_bytes:
         raise TooLarge(f"A file may have {storage.settings.file_bytes} bytes at most.")
+    await files.take_turns(owner)
     count, used_bytes = await files.used(owner)
     if count >= storage.settings.user_count or used_bytes + file.size_bytes > storage.settings.user_bytes:
         raise TooLarge("There is no room left for this file. Delete others first.")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select
+from sqlalchemy import Row, column, delete, func, insert, select, table
 
 from antiphon import Context, Id, NotFound, Struct, Work, scoped
 from antiphon.modules.files.tables import files
+
+_users = table("users", column("id", Id))
 
 
 class File(Struct):
@@ -46,6 +48,15 @@ class Files:
     async def remove(self, file_id: str) -> None:
         """Forget a file."""
         await self._work.execute(delete(files).where(files.c.id == file_id))
+
+    async def take_turns(self, owner: str) -> None:
+        """Let nobody else count the files of this user until this call has ended.
+
+        Two uploads at once would otherwise both find the room that is there for one of them.
+        """
+        # SQLite has one writer anyway. The lock is of the kind that new rows which refer to the user do not wait for.
+        held = select(_users.c.id).where(_users.c.id == owner).with_for_update(key_share=True)
+        await self._work.execute(held)
 
     async def used(self, owner: str) -> tuple[int, int]:
         """How many files a user has, and their bytes."""

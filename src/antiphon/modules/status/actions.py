@@ -11,7 +11,21 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from antiphon import Context, Health, Http, NotFound, Struct, Unavailable, action, allow, anyone, get
+from antiphon import (
+    Context,
+    Forbidden,
+    Health,
+    Http,
+    NotFound,
+    NotSignedIn,
+    Struct,
+    Unavailable,
+    action,
+    allow,
+    anyone,
+    get,
+    raises,
+)
 
 
 class Latency(Struct):
@@ -58,12 +72,11 @@ async def status(ctx: Context) -> Status:
     )
 
 
-@action("swagger", get("/swagger"), allow(anyone))
+@action("swagger", get("/swagger"), allow(anyone), raises(NotFound, NotSignedIn, Forbidden))
 async def swagger(ctx: Context) -> msgspec.Raw:
-    """The OpenAPI document of every route."""
+    """The OpenAPI document of every route, for those who may see the documentation."""
     http = ctx.get(Http)
-    if not http.shows_docs:
-        raise NotFound
+    await http.admit_to_docs(ctx)
     return msgspec.Raw(http.openapi())
 
 

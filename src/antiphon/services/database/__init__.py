@@ -6,7 +6,6 @@ from antiphon.services.database.columns import Id, UtcDateTime
 from antiphon.services.database.database import Database
 from antiphon.services.database.errors import DatabaseAway, Taken
 from antiphon.services.database.migrations import Migrations
-from antiphon.services.database.revisions import make_revision
 from antiphon.services.database.schema import NAMES, Schema
 from antiphon.services.database.service import database, migrations_of, work
 from antiphon.services.database.settings import DatabaseSettings
@@ -24,7 +23,6 @@ __all__ = [
     "UtcDateTime",
     "Work",
     "database",
-    "make_revision",
     "migrations_of",
     "work",
 ]

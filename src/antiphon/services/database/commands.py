@@ -9,7 +9,6 @@ from antiphon.core.errors import SetupError, Unavailable
 from antiphon.core.info import AppInfo
 from antiphon.core.log import Silent
 from antiphon.services.database.migrations import Migrations
-from antiphon.services.database.revisions import make_revision
 from antiphon.services.database.schema import Schema
 from antiphon.services.database.service import terms_of
 from antiphon.services.database.settings import DatabaseSettings
@@ -18,15 +17,20 @@ from antiphon.services.database.settings import DatabaseSettings
 async def migrate(app: App, make: str | None) -> list[str]:
     """Run what is pending, or write a migration with this message; gives lines for the terminal. Raises SetupError."""
     plan = app.plan(app.gathered())
-    given, sections = app.read_settings(plan)
+    # Tables are often written, and migrated, before the first action that uses the database.
+    given, sections = app.read_settings(
+        plan._replace(sections=tuple(dict.fromkeys((*plan.sections, DatabaseSettings))))
+    )
     schema = given.get(Schema)
-    settings = sections.get(DatabaseSettings)
-    if not isinstance(schema, Schema) or not isinstance(settings, DatabaseSettings):
+    if not isinstance(schema, Schema):
         raise SetupError(f"{app.name} has no database. Give it one: App(values=[Schema(metadata, folder)]).")
+    settings = cast("DatabaseSettings", sections[DatabaseSettings])
     terms = terms_of(settings, cast("AppInfo", given[AppInfo]))
     migrations = Migrations(schema, terms, wait=settings.migrate_wait, log=Silent())
     try:
         if make is not None:
+            from antiphon.services.database.revisions import make_revision  # noqa: PLC0415  # it imports Alembic
+
             path = await make_revision(schema, make)
             return ["nothing to do: the tables are what the migrations make" if path is None else f"wrote {path}"]
         ran = await migrations.run()

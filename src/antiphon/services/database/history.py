@@ -1,4 +1,7 @@
-"""The migrations of an application as they lie in its folder: one line of revisions, each a file."""
+"""The migrations of an application as they lie in its folder: one line of revisions, each a file.
+
+This imports Alembic, so it is imported itself only where something has to run; `line` answers whether it has to.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,8 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Connection
 
 from antiphon.core.errors import SetupError
+from antiphon.services.database.line import LONGEST_NAME
 from antiphon.services.database.schema import Schema
-
-LONGEST_NAME = 32
-"""Alembic keeps the name of the revision in a column of this width."""
 
 
 class History:

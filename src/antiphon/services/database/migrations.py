@@ -1,6 +1,7 @@
 """Brings a database up to the schema of the program: one migration at a time, each in a transaction of its own.
 
     step    does                                                                on failure
+    look    which revision the database has, and which is the program's last    SetupError; none left: this is the end
     open    opens a transaction                                                 raises what the driver raises
     lock    takes the lock: advisory on PostgreSQL, the writer's file on        after `migrate_wait`: fine if another
             SQLite; both are given back by the end of the transaction           process has finished, else SetupError
@@ -10,7 +11,8 @@
     commit                                                                      and again from `open` until none is left
 
 Because the revision is read under the lock, any number of processes may start at once: they take turns, and each finds
-less to do. What one migration does is all kept or not at all, on both engines; so `autocommit_block()` and
+less to do. The look before that is for the many starts with nothing to do: it takes no lock, and does not import
+Alembic. What one migration does is all kept or not at all, on both engines; so `autocommit_block()` and
 `CREATE INDEX CONCURRENTLY` have no place in one.
 """
 
@@ -21,23 +23,23 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from threading import Lock
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy.exc
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from antiphon.core.errors import SetupError
 from antiphon.core.log import Logger
 from antiphon.services.database.codes import code_of, is_away
 from antiphon.services.database.driver import Limits, Terms, driver_of
 from antiphon.services.database.errors import at_start
-from antiphon.services.database.history import History
-from antiphon.services.database.postgres import open_postgres_for_migrating
+from antiphon.services.database.line import read_line
 from antiphon.services.database.schema import Schema
 from antiphon.services.database.sqlite import open_sqlite_for_migrating
+
+if TYPE_CHECKING:
+    from antiphon.services.database.history import History
 
 R = TypeVar("R")
 
@@ -55,7 +57,7 @@ class Migrations:
     """The migrations of one application on one database."""
 
     def __init__(self, schema: Schema, terms: Terms, *, wait: timedelta, log: Logger) -> None:
-        self._schema = schema
+        self.schema = schema
         self._terms = terms
         self._wait = wait.total_seconds()
         self._log = log
@@ -63,10 +65,15 @@ class Migrations:
 
     async def run(self) -> tuple[str, ...]:
         """Run what is pending; gives the names of what ran here. Raises SetupError, or DatabaseAway."""
-        history = self._history()
+        line = self._line()
+        history = self._history() if line is None else None
         ran: list[str] = []
         async with self._connected() as connection:
-            if not history.pending(await _current(connection)):
+            current = await _current(connection)
+            if _ends_at(line, current):
+                return ()
+            history = history or self._history()
+            if not history.pending(current):
                 return ()
             try:
                 while (name := await self._step(connection, history)) is not None:
@@ -84,8 +91,9 @@ class Migrations:
 
     async def require(self) -> None:
         """Raise SetupError unless the database has the schema that this program knows; DatabaseAway if it is away."""
+        current = await self.current()
         _require(
-            self._history().pending(await self.current()),
+            () if _ends_at(self._line(), current) else self._history().pending(current),
             f"The database {self._terms.address.shown} is behind this program: {{pending}} has to run. "
             f"Run the command `migrate`, or set database.migrate to true.",
         )
@@ -94,24 +102,25 @@ class Migrations:
         """The revision of the database, or None for one without migrations."""
         return await self.look(_revision)
 
-    async def differences(self) -> list[str]:
-        """What the tables of the program and of the database do not have in common. CHECKs are not compared."""
-        return await self.look(
-            lambda context: [repr(found) for found in compare_metadata(context, self._schema.metadata)]
-        )
-
-    async def look(self, at: Callable[[MigrationContext], R]) -> R:
-        """Look at the database as Alembic sees it."""
+    async def look(self, at: Callable[[Connection], R]) -> R:
+        """Look at the database over a connection of its own."""
         async with self._connected() as connection:
-            return await connection.run_sync(lambda sync: at(_context(sync)))
+            return await connection.run_sync(at)
 
     # How it is done
 
+    def _line(self) -> tuple[str, ...] | None:
+        """The line of revisions, if it is plain enough to be known without Alembic."""
+        line = read_line(self.schema.migrations)
+        return None if line == () and self.schema.metadata.tables else line
+
     def _history(self) -> History:
-        history = History(self._schema)
-        if not history.names and self._schema.metadata.tables:
+        from antiphon.services.database.history import History  # noqa: PLC0415  # most starts do without Alembic
+
+        history = History(self.schema)
+        if not history.names and self.schema.metadata.tables:
             raise SetupError(
-                f"There are tables and no migrations in {self._schema.migrations}. "
+                f"There are tables and no migrations in {self.schema.migrations}. "
                 f"Write the first one with the command `migrate --make`."
             )
         return history
@@ -124,7 +133,7 @@ class Migrations:
                 await connection.execute(text(f"SET LOCAL lock_timeout = {int(self._wait * 1000)}"))
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
                 await connection.execute(text("SET LOCAL lock_timeout = 0"))
-            pending = history.pending(await connection.run_sync(lambda sync: _revision(_context(sync))))
+            pending = history.pending(await connection.run_sync(_revision))
             if not pending:
                 return None
             await self._upgrade(connection, history, pending[0])
@@ -148,17 +157,23 @@ class Migrations:
             words = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
             raise SetupError(f"The migration {name} failed, and nothing of it was kept: {words}") from error
 
+    def _engine(self) -> AsyncEngine:
+        if self._sqlite:
+            return open_sqlite_for_migrating(self._terms, self._wait)
+        from antiphon.services.database.postgres import open_postgres_for_migrating  # noqa: PLC0415  # needs asyncpg
+
+        return open_postgres_for_migrating(self._terms)
+
     @asynccontextmanager
     async def _connected(self) -> AsyncGenerator[AsyncConnection]:
-        terms = self._terms
-        engine = open_sqlite_for_migrating(terms, self._wait) if self._sqlite else open_postgres_for_migrating(terms)
+        engine = self._engine()
         try:
             async with engine.connect() as connection:
                 yield connection
         except SetupError:
             raise
         except Exception as error:
-            problem = at_start(error, terms.address.shown)
+            problem = at_start(error, self._terms.address.shown)
             if problem is error:
                 raise
             raise problem from error
@@ -166,14 +181,15 @@ class Migrations:
             await engine.dispose()
 
 
-def _context(connection: Connection) -> MigrationContext:
-    return MigrationContext.configure(connection, opts={"compare_type": True})
+def _ends_at(line: tuple[str, ...] | None, current: str | None) -> bool:
+    """Whether the line is known and this is its end."""
+    return line is not None and current == (line[-1] if line else None)
 
 
 async def _current(connection: AsyncConnection) -> str | None:
     driver_of(connection).begin(write=False, limits=Limits(UNBOUNDED, UNBOUNDED))
     async with connection.begin():
-        return await connection.run_sync(lambda sync: _revision(_context(sync)))
+        return await connection.run_sync(_revision)
 
 
 def _require(pending: tuple[str, ...], message: str) -> None:
@@ -181,8 +197,11 @@ def _require(pending: tuple[str, ...], message: str) -> None:
         raise SetupError(message.format(pending=", ".join(pending)))
 
 
-def _revision(context: MigrationContext) -> str | None:
-    heads = context.get_current_heads()
+def _revision(connection: Connection) -> str | None:
+    # What Alembic writes down: one row for each end of the line, and no table before the first migration.
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    heads = connection.execute(text("SELECT version_num FROM alembic_version ORDER BY version_num")).scalars().all()
     if len(heads) > 1:
         raise SetupError(
             f"The database stands at {len(heads)} revisions at once: {', '.join(heads)}. Mend its alembic_version."

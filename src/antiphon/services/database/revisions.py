@@ -1,4 +1,7 @@
-"""Writes the next migration: what has to change between the last revision and the tables of the program."""
+"""Compares the tables of the program with those of a database, and writes the next migration out of it.
+
+This imports Alembic, so it is imported itself only by those who write a migration.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from alembic.autogenerate import produce_migrations, render_python_code
+from alembic.autogenerate import compare_metadata, produce_migrations, render_python_code
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection
 from sqlalchemy.types import TypeDecorator
 
 from antiphon.core.errors import SetupError
@@ -56,7 +60,7 @@ async def make_revision(schema: Schema, message: str) -> Path | None:
         migrations = Migrations(schema, _terms(Path(folder)), wait=timedelta(seconds=10), log=Silent())
         if history.names:
             await migrations.run()
-        body = await migrations.look(lambda context: _body(context, schema))
+        body = await migrations.look(lambda connection: _body(_context(connection), schema))
     if body is None:
         return None
     name = history.next_name(message)
@@ -65,6 +69,17 @@ async def make_revision(schema: Schema, message: str) -> Path | None:
     before = f'"{history.head}"' if history.head else "None"
     path.write_text(_FILE.format(message=sentence, name=name, before=before, body=body.rstrip()), encoding="utf-8")
     return path
+
+
+async def differences(migrations: Migrations) -> list[str]:
+    """What the tables of the program and of the database do not have in common. CHECKs are not compared."""
+    return await migrations.look(
+        lambda connection: [repr(found) for found in compare_metadata(_context(connection), migrations.schema.metadata)]
+    )
+
+
+def _context(connection: Connection) -> MigrationContext:
+    return MigrationContext.configure(connection, opts={"compare_type": True})
 
 
 def _body(context: MigrationContext, schema: Schema) -> str | None:

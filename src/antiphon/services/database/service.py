@@ -12,7 +12,6 @@ from antiphon.services.database.address import read_address, sqlite_address
 from antiphon.services.database.database import Database
 from antiphon.services.database.driver import Engines, Terms
 from antiphon.services.database.migrations import Migrations
-from antiphon.services.database.postgres import open_postgres
 from antiphon.services.database.schema import Schema
 from antiphon.services.database.settings import DatabaseSettings
 from antiphon.services.database.sqlite import open_sqlite
@@ -65,4 +64,8 @@ def terms_of(settings: DatabaseSettings, info: AppInfo) -> Terms:
 
 def open_engines(terms: Terms) -> Engines:
     """The pools for these terms. Nothing is connected yet."""
-    return open_sqlite(terms) if terms.address.engine == "sqlite" else open_postgres(terms)
+    if terms.address.engine == "sqlite":
+        return open_sqlite(terms)
+    from antiphon.services.database.postgres import open_postgres  # noqa: PLC0415  # SQLite does without asyncpg
+
+    return open_postgres(terms)

@@ -11,6 +11,7 @@ from structlog import BoundLoggerBase
 from antiphon.core.clock import Clock
 from antiphon.core.info import AppInfo
 from antiphon.core.log import Logger
+from antiphon.core.member import Member
 from antiphon.core.secrets import Secret
 from antiphon.core.service import service
 from antiphon.services.logs.libraries import LibraryLines
@@ -114,11 +115,18 @@ class _Encoded:
 
 
 @service
-async def logs(settings: LogSettings, info: AppInfo, clock: Clock) -> AsyncIterator[Logger]:
-    """The log on standard error; warnings and errors of libraries go there too until it closes."""
+async def logs(
+    settings: LogSettings, info: AppInfo, clock: Clock, member: Member | None = None
+) -> AsyncIterator[Logger]:
+    """The log on standard error; warnings and errors of libraries go there too until it closes.
+
+    In a crew every line has the number of its `worker`.
+    """
     stream = sys.stderr
     file = getattr(stream, "buffer", None) or cast("BinaryIO", _Encoded(stream))
     log = open_log(file, settings, clock, terminal=stream.isatty(), production=info.production)
+    if member is not None:
+        log = log.bind(worker=member.number)
     libraries = LibraryLines(log)
     libraries.attach()
     try:

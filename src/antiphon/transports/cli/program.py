@@ -22,7 +22,7 @@ from antiphon.transports.cli.flags import flags_for
 from antiphon.transports.cli.places import USAGE, load, split_place
 from antiphon.transports.cli.printing import Form, as_table, default_form, print_error
 from antiphon.transports.cli.running import run_command
-from antiphon.transports.cli.serving import serve
+from antiphon.transports.cli.serving import Wishes, serve
 
 
 class Program(click.Group):
@@ -125,8 +125,16 @@ def _version_option(app: App) -> click.Option:
 
 def _serve_command(app: App) -> click.Command:
     @click.command("serve", help="Serve until a signal ends it.")
-    def serve_command() -> None:
-        sys.exit(serve(app, lambda runtime: greeting(app, runtime)))
+    @click.option("--host", metavar="ADDRESS", help="Listen on this address (http.host).")
+    @click.option("--port", metavar="NUMBER", help="Listen on this port, 0 for a free one (http.port).")
+    @click.option("--unix", metavar="PATH", help="Listen on this Unix socket instead (http.unix).")
+    @click.option("--workers", metavar="NUMBER|auto", help="Serve in so many processes, auto: one for each core.")
+    @click.option("--reload", is_flag=True, help="Serve anew, in one process, whenever a file of the program changes.")
+    def serve_command(reload: bool, **given: str | None) -> None:  # noqa: FBT001  # click calls it so
+        if reload and given["workers"] is not None:
+            raise click.UsageError("--reload serves in one process. Leave --workers out.")
+        variables = {f"HTTP_{name.upper()}": value for name, value in given.items() if value is not None}
+        sys.exit(serve(app, lambda runtime: greeting(app, runtime), Wishes(variables, reload=reload)))
 
     return serve_command
 

@@ -20,7 +20,7 @@ from antiphon.wire.encoding import SMALLEST_BYTES, Encoder, encoded_tag
 from antiphon.wire.paths import PathTemplate, content_disposition
 from antiphon.wire.ranges import choose_range
 from antiphon.wire.request import Request
-from antiphon.wire.response import Answer, FileResponse, Headers, Response
+from antiphon.wire.response import Answer, FileResponse, FixedHeaders, Headers, Response
 
 JSON = (b"content-type", b"application/json")
 VARY = (b"vary", b"origin")
@@ -67,7 +67,18 @@ def _ok(result: object) -> int:
 class Answers:
     """How one route answers."""
 
-    __slots__ = ("_base", "_coding", "_cookies", "_etag", "_fixed", "_head", "_location", "_status_of")
+    __slots__ = (
+        "_base",
+        "_coding",
+        "_cookies",
+        "_empty",
+        "_etag",
+        "_fixed",
+        "_large",
+        "_location",
+        "_small",
+        "_status_of",
+    )
 
     def __init__(self, route: Route, tag: ETag | None, policy: Headers, cookies: Cookies, coding: Encoder) -> None:
         self._fixed = route.status if isinstance(route.status, int) else 0
@@ -77,29 +88,33 @@ class Answers:
         self._cookies = cookies
         self._coding = coding
         self._base: Headers = [*SECURITY, *policy, REVALIDATE if tag is not None else NO_STORE]
-        self._head: Headers = [JSON, *self._base, VARY]
+        self._empty = FixedHeaders([*self._base, VARY])
+        self._small = FixedHeaders([JSON, *self._base, VARY])
+        self._large = FixedHeaders([JSON, *self._base, VARY_CODING])
 
     def answer(self, request: Request, ctx: Context, result: Any, request_id: tuple[bytes, bytes]) -> Answer:
         """The answer for a result."""
         if result.__class__ is Download:
             return self._file(request, ctx, result, request_id)
         status = self._fixed or self._status_of(result)
-        extra = self._extra(ctx, result)
+        headers = [request_id]
+        if ctx.facts or self._location is not None:
+            headers += self._extra(ctx, result)
         if result is None:
-            return Response(204 if status == 200 else status, [request_id, *self._base, VARY, *extra])
+            return Response(204 if status == 200 else status, headers, b"", self._empty)
         body = result if result.__class__ is bytes else encode_json(result)
         if len(body) < SMALLEST_BYTES and self._etag is None:
-            return Response(status, [request_id, *self._head, *extra], body)
-        return self._large(request, status, body, result, [request_id, JSON, *self._base, VARY_CODING, *extra])
+            return Response(status, headers, body, self._small)
+        return self._compared(request, status, body, result, headers)
 
-    def _large(self, request: Request, status: int, body: bytes, result: Any, headers: Headers) -> Answer:
+    def _compared(self, request: Request, status: int, body: bytes, result: Any, headers: Headers) -> Answer:
         """An answer with an entity tag, or one worth compressing."""
         tag = self._tag(body, result)
         if tag is not None:
             if request.method in ("GET", "HEAD"):
                 same = not_modified(if_none_match=request.header(b"if-none-match"), if_modified_since=None, current=tag)
                 if same is not None:
-                    return Response(304, [*headers, (b"etag", same.encode())])
+                    return Response(304, [*headers, (b"etag", same.encode())], b"", self._large)
         coding = self._coding.negotiate(request.header(b"accept-encoding")) if len(body) >= SMALLEST_BYTES else None
         if coding is not None:
             body = self._coding.compress(body, coding)
@@ -107,7 +122,7 @@ class Answers:
         if tag is not None:
             text = str(tag) if coding is None or tag.weak else encoded_tag(str(tag), coding)
             headers.append((b"etag", text.encode()))
-        return Response(status, headers, body)
+        return Response(status, headers, body, self._large)
 
     def _tag(self, body: bytes, result: Any) -> EntityTag | None:
         if self._etag is None:

@@ -53,8 +53,9 @@ class Browsers:
 
     def refuse_cross_site(self, request: Request) -> None:
         """Raise a 403 for an unsafe request that a page of another site made."""
-        site = request.header(b"sec-fetch-site")
-        origin = request.header(b"origin")
+        header = request.head.get
+        site = header(b"sec-fetch-site")
+        origin = header(b"origin")
         if site is not None:
             if site in ("same-origin", "none") or (origin is not None and origin in self._listed):
                 return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from antiphon.core.context import Context
-from antiphon.transports.http.exchange import HttpConnection
+from antiphon.transports.http.connection import HttpConnection
 
 
 class Clients:

@@ -10,22 +10,19 @@ from typing import TYPE_CHECKING
 from antiphon.core.context import Context
 from antiphon.transports.http.answers import NO_STORE, VARY, Answers
 from antiphon.transports.http.browsers import POLICY, SECURITY
-from antiphon.transports.http.exchange import NO_PATH_INPUTS, Exchange, HttpConnection, LeftWhileReading
+from antiphon.transports.http.connection import NO_PATH_INPUTS, HttpConnection, LeftWhileReading
 from antiphon.transports.http.reading import InputReader
 from antiphon.transports.http.routes import ETag, Route
 from antiphon.transports.http.streams import EVENTS, FORMS, OpenStream, as_events, as_lines
 from antiphon.wire.conditional import Anything, read_base
 from antiphon.wire.faults import malformed, not_acceptable, unavailable
 from antiphon.wire.media import prefers
-from antiphon.wire.request import Request, check_expectation
-from antiphon.wire.response import Answer, Response, StreamResponse
+from antiphon.wire.request import ClientLeft, Request, check_expectation
+from antiphon.wire.response import Answer, StreamResponse
 
 if TYPE_CHECKING:
     from antiphon.core.runner import Runner
     from antiphon.transports.http.server import Server
-
-GONE = Response(499, [])
-"""What is answered when there is nobody left to answer: it is written nowhere."""
 
 
 class Endpoint:
@@ -52,44 +49,43 @@ class Endpoint:
         server = self._server
         runtime = server.runtime
         request_id = server.request_id(request)
+        connection = HttpConnection(request, server, path_inputs)
         ctx = Context(
             runtime,
             self.action.name,
-            HttpConnection(request, server.peers, server.cookies.name),
+            connection,
             request_id=request_id,
             deadline=runtime.clock.monotonic() + self._seconds,
             safe=self._safe,
         )
-        exchange = Exchange(request, ctx, path_inputs)
         if self._instant and not request.has_body:
             try:
-                inputs = self._reader.read_safe(exchange)
-                result = self.runner.run_now(ctx, inputs)  # pyright: ignore[reportArgumentType]  # without a body nothing is awaited
+                result = self.runner.run_now(ctx, self._reader.read_url(connection))
                 answer = self._answers.answer(request, ctx, result, (b"x-request-id", request_id.encode()))
             except Exception as error:  # noqa: BLE001  # told apart there
                 return server.fail(request, error, request_id, ctx)
             return server.finish(request, answer)
-        return self._respond(exchange)
+        return self._respond(ctx, connection)
 
-    async def _respond(self, exchange: Exchange) -> Answer:
-        request, ctx, server = exchange.request, exchange.ctx, self._server
+    async def _respond(self, ctx: Context, connection: HttpConnection) -> Answer:
+        request, server = connection.request, self._server
         try:
             self._read_head(request, ctx)
             if self.action.streams:
-                return server.finish(request, await self._stream(exchange))
+                return server.finish(request, await self._stream(ctx, connection))
             if self._safe:
-                result = await self.runner.run(ctx, self._reader.read_safe, exchange)
+                result = await self.runner.run(ctx, self._reader.read_safe, (ctx, connection))
             else:
-                result = await self.runner.run(ctx, self._reader.read, exchange)
+                result = await self.runner.run(ctx, self._reader.read, (ctx, connection))
             answer = self._answers.answer(request, ctx, result, (b"x-request-id", ctx.request_id.encode()))
             return server.finish(request, answer)
         except LeftWhileReading:
-            return GONE
+            raise ClientLeft from None
         except Exception as error:  # noqa: BLE001  # told apart there
             return server.fail(request, error, ctx.request_id, ctx)
         except asyncio.CancelledError:
             if server.clients.has_left(ctx):
-                return GONE
+                raise ClientLeft from None
             if not server.draining.is_set():
                 raise
             # The drain ran out of time. Who asked is told so, and not left with a broken connection.
@@ -98,8 +94,8 @@ class Endpoint:
             return server.refuse(request, unavailable("The server went away before this was done."), ctx.request_id)
         finally:
             server.clients.forget(ctx)
-            if exchange.form is not None:
-                await exchange.form.close()
+            if connection.form is not None:
+                await connection.form.close()
 
     def _read_head(self, request: Request, ctx: Context) -> None:
         """What headers say about the call itself."""
@@ -115,8 +111,8 @@ class Endpoint:
                 raise malformed("X-Request-Timeout is not a number of milliseconds.")
             ctx.limit_time(int(asked) / 1000)
 
-    async def _stream(self, exchange: Exchange) -> Answer:
-        request, ctx, server = exchange.request, exchange.ctx, self._server
+    async def _stream(self, ctx: Context, connection: HttpConnection) -> Answer:
+        request, server = connection.request, self._server
         form = prefers(request.header(b"accept"), FORMS)
         if form is None:
             raise not_acceptable(FORMS)
@@ -130,9 +126,9 @@ class Endpoint:
         ]
         read = self._reader.read_safe if self._safe else self._reader.read
         if request.method == "HEAD":
-            await self._check(exchange)
+            await self._check(ctx, connection)
             return StreamResponse(200, headers, _nothing())
-        items = await self.runner.open_stream(ctx, read, exchange)
+        items = await self.runner.open_stream(ctx, read, (ctx, connection))
         if ctx.has_steps:
             # What the rule opened is given back now: the client may never take a first item.
             await ctx.finish(None)
@@ -140,17 +136,16 @@ class Endpoint:
             chunks = as_events(items, ctx, server.settings.comment_time.total_seconds(), server.draining)
         else:
             chunks = as_lines(items, ctx, server.draining)
-        uploads, exchange.form = exchange.form, None
+        uploads, connection.form = connection.form, None
         return StreamResponse(200, headers, OpenStream(chunks, server.streams, uploads))
 
-    async def _check(self, exchange: Exchange) -> None:
+    async def _check(self, ctx: Context, connection: HttpConnection) -> None:
         """Refuse what a GET would refuse, without beginning the stream."""
-        ctx = exchange.ctx
         error: BaseException | None = None
         try:
             if self.runner.allow is not None:
                 await self.runner.allow.admit(ctx)
-            inputs = self._reader.read_safe(exchange)
+            inputs = self._reader.read_safe((ctx, connection))
             if isinstance(inputs, CoroutineType):
                 await inputs
         except BaseException as problem:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from antiphon.transports.http.answers import VARY_CODING
-from antiphon.transports.http.exchange import NO_PATH_INPUTS
+from antiphon.transports.http.connection import NO_PATH_INPUTS
 from antiphon.wire.conditional import EntityTag, not_modified, strong_tag, tag_of_bytes
 from antiphon.wire.encoding import encoded_tag, is_compressible
 from antiphon.wire.request import Request

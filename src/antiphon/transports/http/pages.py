@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from antiphon.core.action import AnyAction
 from antiphon.core.errors import Conflict
-from antiphon.transports.http.answers import NO_STORE, VARY
+from antiphon.transports.http.answers import NO_STORE, REVALIDATE, VARY
+from antiphon.transports.http.connection import NO_PATH_INPUTS
 from antiphon.transports.http.errors import PRECONDITION_FAILED
-from antiphon.transports.http.exchange import NO_PATH_INPUTS
 from antiphon.transports.http.kept import SHARED, Kept
 from antiphon.transports.http.openapi.document import openapi
 from antiphon.transports.http.openapi.errors import ErrorRow, error_rows
@@ -30,6 +30,8 @@ SWAGGER = ASSETS / "vendor" / "swagger-ui"
 HTML = "text/html; charset=utf-8"
 # As long as a build serves, the document stays the same; the next build may stand behind the same address.
 _REVALIDATE = (b"cache-control", b"no-cache")
+# What stands behind a rule is kept by the browser that was let in, and by nothing on the way to it.
+_PRIVATE = (b"cache-control", b"private, max-age=3600")
 _NONCE_BYTES = 16
 _CODE = re.compile("`([^`]+)`")
 
@@ -86,8 +88,10 @@ _ERROR = """\
 class DocsPages:
     """The pages under `/docs` of one server."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, *, shared: bool) -> None:
+        """With `shared` everybody may see them, and caches between here and there may keep them."""
         self._server = server
+        self._shared = shared
 
     def pages(self) -> list[tuple[str, Page]]:
         """Each page with its path."""
@@ -107,10 +111,10 @@ class DocsPages:
         ]
 
     def _page(self, kind: str, make: Callable[[], bytes]) -> Page:
-        return Kept(self._server, kind, [*page_headers(), _REVALIDATE], make)
+        return Kept(self._server, kind, [*page_headers(), _REVALIDATE if self._shared else REVALIDATE], make)
 
     def _asset(self, path: Path, kind: str) -> Page:
-        return Kept(self._server, kind, [*page_headers(), SHARED], path.read_bytes)
+        return Kept(self._server, kind, [*page_headers(), SHARED if self._shared else _PRIVATE], path.read_bytes)
 
 
 class SwaggerPage:

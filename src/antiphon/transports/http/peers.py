@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from antiphon.transports.http.settings import HttpSettings
-from antiphon.wire.faults import FAULTS, WireFault, headers_too_large, malformed, url_too_long
+from antiphon.transports.http.settings import HttpSettings, head_bounds_of
+from antiphon.wire.faults import FAULTS, WireFault, malformed
 from antiphon.wire.hosts import Host, Hosts, parse_host
 from antiphon.wire.paths import split_path
 from antiphon.wire.proxies import Client, TrustedProxies
@@ -19,29 +19,23 @@ class Peers:
         self._settings = settings
         self._hosts = Hosts(settings.hosts)
         self._proxies = TrustedProxies(settings.trusted_proxies)
+        self._bounds = head_bounds_of(settings)
         self._trusting = bool(settings.trusted_proxies)
 
     def check_head(self, request: Request) -> None:
         """Refuse a head over its bounds (414, 431), and a host that is missing, unclear (400) or not ours (421)."""
-        settings = self._settings
-        if len(request.path) + len(request.query) >= settings.url_bytes:
-            raise url_too_long(settings.url_bytes)
-        items = request.header_items()
-        if len(items) > settings.header_count:
-            raise headers_too_large(f"There are more than {settings.header_count} headers.")
-        total = 0
-        hosts: list[str] = []
-        for name, value in items:
-            size = len(name) + len(value)
-            total += size
-            if size > settings.one_header_bytes:
-                raise headers_too_large(f"A header is longer than {settings.one_header_bytes:,} bytes.")
-            if name == b"host":
-                hosts.append(value.decode("latin-1"))
-        if total > settings.header_bytes:
-            raise headers_too_large(f"The headers are longer than {settings.header_bytes:,} bytes.")
+        bounds = self._bounds
+        if len(request.path) + len(request.query) > bounds.url_bytes:
+            bounds.check_target(len(request.path) + len(request.query))
+        head = request.head
+        if head.accepted:
+            return
+        head.check(bounds)
+        hosts = head.values(b"host")
         if hosts or request.version not in ("1.0", "2", "3"):
             self._check_host(request, hosts)
+        # HTTP/1.0 may come without a host; the next request with these headers may be 1.1.
+        head.accepted = bool(hosts)
 
     def _check_host(self, request: Request, hosts: list[str]) -> None:
         said = self._client(request).host if self._trusting else None
@@ -57,6 +51,10 @@ class Peers:
                 # What cannot be read is told before what is not ours.
                 split_path(request.path, self._settings.path_segments)
             raise
+
+    def is_proxy(self, peer: str) -> bool:
+        """Whether the other end of a connection is a proxy we trust."""
+        return self._trusting and self._proxies.trusts(peer)
 
     def address(self, request: Request) -> str:
         """The client's address."""

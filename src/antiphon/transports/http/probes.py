@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from antiphon.core.errors import Unavailable
 from antiphon.core.health import Health, health_of
 from antiphon.transports.http.answers import NO_STORE, VARY
 from antiphon.transports.http.browsers import POLICY, SECURITY
-from antiphon.transports.http.exchange import NO_PATH_INPUTS
+from antiphon.transports.http.connection import NO_PATH_INPUTS
 from antiphon.wire.request import Request
 from antiphon.wire.response import Answer, Headers, Response
 
@@ -56,13 +57,28 @@ class Ready(Probe):
         return self.server.finish(request, Response(200 if ready else 503, headers, body))
 
 
-class MetricsPage(Probe):
-    """The counters as Prometheus text."""
+type Shown = tuple[str, bytes]
+"""A content type and a text."""
 
-    def __init__(self, server: Server, render: Callable[[], tuple[str, bytes]]) -> None:
+
+class MetricsPage(Probe):
+    """The counters as Prometheus text; 503 when the other processes of a crew cannot be asked."""
+
+    def __init__(self, server: Server, render: Callable[[], Shown | Awaitable[Shown]]) -> None:
         super().__init__(server)
         self._render = render
 
-    def respond(self, request: Request, path_inputs: Mapping[str, str] = NO_PATH_INPUTS, /) -> Answer:
-        kind, body = self._render()
+    def respond(
+        self, request: Request, path_inputs: Mapping[str, str] = NO_PATH_INPUTS, /
+    ) -> Answer | Awaitable[Answer]:
+        shown = self._render()
+        return self._show(request, *shown) if isinstance(shown, tuple) else self._wait(request, shown)
+
+    async def _wait(self, request: Request, shown: Awaitable[Shown]) -> Answer:
+        try:
+            return self._show(request, *await shown)
+        except Unavailable as error:
+            return self.server.refuse(request, error, self.server.request_id(request))
+
+    def _show(self, request: Request, kind: str, body: bytes) -> Answer:
         return self.server.finish(request, Response(200, self.headers(request, kind.encode()), body))

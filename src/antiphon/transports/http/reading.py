@@ -12,7 +12,7 @@ from antiphon.core.errors import Fault, InvalidInput
 from antiphon.core.inputs.kinds import Upload
 from antiphon.core.inputs.schema import Given, Inputs, MalformedJson, Schema, json_object
 from antiphon.core.inputs.types import ABSENT
-from antiphon.transports.http.exchange import Exchange, LeftWhileReading
+from antiphon.transports.http.connection import Exchange, HttpConnection, LeftWhileReading
 from antiphon.transports.http.settings import HttpSettings
 from antiphon.wire.faults import malformed, request_timeout, unsupported_media_type
 from antiphon.wire.fields import TooManyFields, TooManyValues, parse_fields
@@ -61,52 +61,60 @@ class InputReader:
 
     def read_safe(self, exchange: Exchange) -> Inputs | Awaitable[Inputs]:
         """The inputs of a GET: path and query. A body is read and thrown away, so that the connection can go on."""
-        if exchange.request.has_body:
+        connection = exchange[1]
+        if connection.request.has_body:
             return self._read_past(exchange)
-        return self._read_url(exchange)
+        return self.read_url(connection)
 
     async def _read_past(self, exchange: Exchange) -> Inputs:
-        await self._arrive(exchange, self._throw_away(exchange.request))
-        return self._read_url(exchange)
+        await self._arrive(exchange, self._throw_away(exchange[1].request))
+        return self.read_url(exchange[1])
 
     async def _throw_away(self, request: Request) -> None:
         async for _ in request.chunks(self._settings.body_bytes):
             pass
 
-    def _read_url(self, exchange: Exchange) -> Inputs:
+    def read_url(self, connection: HttpConnection) -> Inputs:
+        """The inputs of a request without a body: path and query."""
         schema = self.schema
         inputs = schema.struct()
         if self._plain:
             return inputs
         try:
-            if exchange.path_inputs:
-                self._place(inputs, exchange.path_inputs)
-            if exchange.request.query:
-                schema.fill(inputs, self._query(exchange))
+            if connection.path_inputs:
+                self._place(inputs, connection.path_inputs)
+            if connection.request.query:
+                schema.fill(inputs, self._query(connection.request))
             return schema.completed(inputs)
         except InvalidInput:
-            return schema.gather(*self._sources(exchange, None))
+            return schema.gather(*self._sources(connection, None))
 
-    async def read(self, exchange: Exchange) -> Inputs:
-        """The inputs of any other method: path, body and query."""
-        request = exchange.request
+    def read(self, exchange: Exchange) -> Inputs | Awaitable[Inputs]:
+        """The inputs of any other method: path, body and query. Nothing is awaited where the body has arrived."""
+        connection = exchange[1]
+        request = connection.request
         if not request.has_body:
-            return self._read_url(exchange)
-        if request.header(b"content-encoding") not in (None, "identity"):
+            return self.read_url(connection)
+        header = request.head.get
+        if header(b"content-encoding") not in (None, "identity"):
             raise unsupported_media_type("Send the body without a Content-Encoding.", accept_encoding=["identity"])
-        kind = request.header(b"content-type") or ""
+        kind = header(b"content-type") or ""
         if kind == "application/json" or is_json(kind):
-            return self._read_json(exchange, await self._arrive(exchange, request.body(self._settings.body_bytes)))
-        return self._read_form(exchange, await self._arrive(exchange, self._form(exchange, kind)))
+            body = request.body_now(self._settings.body_bytes)
+            return self._read_json_later(exchange) if body is None else self._read_json(connection, body)
+        return self._read_form_later(exchange, kind)
+
+    async def _read_json_later(self, exchange: Exchange) -> Inputs:
+        body = await self._arrive(exchange, exchange[1].request.body(self._settings.body_bytes))
+        return self._read_json(exchange[1], body)
+
+    async def _read_form_later(self, exchange: Exchange, kind: str) -> Inputs:
+        form = await self._arrive(exchange, self._form(exchange[1], kind))
+        return self._read_form(exchange[1], form)
 
     async def _arrive[T](self, exchange: Exchange, reading: Coroutine[Any, Any, T]) -> T:
         """What comes of reading a body, which has a time of its own; then the call's own time begins."""
-        ctx, request = exchange.ctx, exchange.request
-        coding = request.header(b"transfer-encoding")
-        if coding is not None and (coding.lower() != "chunked" or request.version == "1.0"):
-            # A server that read more of it than the one before us would find another request in it (RFC 9112 §6.1).
-            reading.close()
-            raise malformed("The Transfer-Encoding is not chunked alone.", close=True)
+        ctx = exchange[0]
         # The sweep over all calls watches it, as it does every deadline.
         ctx.limit_reading(self._settings.body_time.total_seconds())
         try:
@@ -120,28 +128,28 @@ class InputReader:
         ctx.restart_clock()
         return read
 
-    def _read_json(self, exchange: Exchange, body: bytes) -> Inputs:
+    def _read_json(self, connection: HttpConnection, body: bytes) -> Inputs:
         schema = self.schema
         if not body:
-            return self._read_url(exchange)
+            return self.read_url(connection)
         try:
             if body.count(b"[") + body.count(b"{") > self._settings.json_depth:
                 refuse_depth(body, self._settings.json_depth)
             try:
                 inputs = schema.begin(body)
-                if exchange.path_inputs:
-                    self._place(inputs, exchange.path_inputs)
-                if exchange.request.query:
-                    schema.fill(inputs, self._query(exchange))
+                if connection.path_inputs:
+                    self._place(inputs, connection.path_inputs)
+                if connection.request.query:
+                    schema.fill(inputs, self._query(connection.request))
                 return schema.completed(inputs)
             except InvalidInput:
-                return schema.gather(*self._sources(exchange, Given(json_object(body))))
+                return schema.gather(*self._sources(connection, Given(json_object(body))))
         except MalformedJson:
             raise malformed("The body is not JSON.") from None
 
-    def _read_form(self, exchange: Exchange, form: Given | None) -> Inputs:
+    def _read_form(self, connection: HttpConnection, form: Given | None) -> Inputs:
         try:
-            return self.schema.gather(*self._sources(exchange, form))
+            return self.schema.gather(*self._sources(connection, form))
         except InvalidInput as error:
             repeated = {name for name, value in form.values.items() if type(value) is tuple} if form else ()
             raise InvalidInput(
@@ -151,15 +159,15 @@ class InputReader:
                 ]
             ) from None
 
-    async def _form(self, exchange: Exchange, kind: str) -> Given | None:
+    async def _form(self, connection: HttpConnection, kind: str) -> Given | None:
         """The fields of a form, as strings and uploads. None for an empty body of any type."""
-        request = exchange.request
+        request = connection.request
         media = parse_media_type(kind)
         if media is not None and media.essence == "multipart/form-data":
             form = await read_multipart(
                 kind, request.chunks(self._settings.upload_bytes), self._folder, self._form_limits
             )
-            exchange.form = form
+            connection.form = form
             return Given(self._form_values(form), strings=True)
         body = await request.body(self._settings.body_bytes)
         if not body:
@@ -189,20 +197,22 @@ class InputReader:
         if faults:
             raise InvalidInput(fields=faults)
 
-    def _sources(self, exchange: Exchange, body: Given | None) -> list[Given]:
+    def _sources(self, connection: HttpConnection, body: Given | None) -> list[Given]:
         """Every source, in the order in which they count."""
         places = {
-            field.wire: (exchange.path_inputs[name],) for name, field in self._places if name in exchange.path_inputs
+            field.wire: (connection.path_inputs[name],)
+            for name, field in self._places
+            if name in connection.path_inputs
         }
         sources = [Given(places, strings=True, secrets=False)]
         if body is not None:
             sources.append(body)
-        if exchange.request.query:
-            sources.append(Given(self._query(exchange), strings=True, secrets=False))
+        if connection.request.query:
+            sources.append(Given(self._query(connection.request), strings=True, secrets=False))
         return sources
 
-    def _query(self, exchange: Exchange) -> Mapping[str, list[str]]:
-        return self._parse(exchange.request.query, "query")
+    def _query(self, request: Request) -> Mapping[str, list[str]]:
+        return self._parse(request.query, "query")
 
     def _parse(self, raw: bytes, where: str) -> Mapping[str, list[str]]:
         try:

@@ -2,6 +2,7 @@
 
     kind      found by                                         cost
     fixed     one look-up of the raw path                      one dict
+    tail      one look-up of all but the last segment          one dict
     template  segments, fixed before places, left to right     one dict a segment
     regular   in the order they were declared                  one match each
 
@@ -20,6 +21,9 @@ from antiphon.wire.paths import split_path
 E = TypeVar("E")
 
 _PLACE = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
+
+_PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_~"
+"""What stands for itself in a path, wherever it stands."""
 
 _SLASH = "\udc2f"
 
@@ -62,6 +66,7 @@ class Router(Generic[E]):
 
     def __init__(self, max_segments: int) -> None:
         self.fixed: dict[bytes, Resource[E]] = {}
+        self._tails: dict[bytes, Resource[E]] = {}
         self._root: _Node[E] = _Node()
         self._regular: list[tuple[re.Pattern[str], str, Resource[E]]] = []
         self._max_segments = max_segments
@@ -95,8 +100,11 @@ class Router(Generic[E]):
                 node = node.fixed.setdefault(segment, _Node())
         if node.resource is None:
             node.resource = Resource(path)
+            before, _, last = path.rpartition("/")
             if not names:
                 self.fixed[path.encode()] = node.resource
+            elif _PLACE.fullmatch(last) and len(names) == 1:
+                self._tails[before.encode()] = node.resource
         return node.resource, tuple(names)
 
     def _add_regular(self, prefix: str, pattern: re.Pattern[str]) -> Resource[E]:
@@ -112,6 +120,11 @@ class Router(Generic[E]):
         resource = self.fixed.get(path)
         if resource is not None:
             return resource, []
+        # Nothing counts before fixed segments all the way to one place at the end, so no walk would end elsewhere.
+        before, _, last = path.rpartition(b"/")
+        resource = self._tails.get(before)
+        if resource is not None and last and not last.translate(None, _PLAIN) and path.count(b"/") <= self._max_segments:
+            return resource, [last.decode("ascii")]
         segments = split_path(path, self._max_segments)
         texts: list[str] = []
         resource = self._walk(self._root, segments, 0, texts)
@@ -135,7 +148,10 @@ class Router(Generic[E]):
             raise method_not_allowed(resource.methods)
         if isinstance(texts, dict):
             return Found(endpoint, texts)
-        return Found(endpoint, dict(zip(resource.names[method], texts, strict=True)))
+        names = resource.names[method]
+        if len(names) == 1:
+            return Found(endpoint, {names[0]: texts[0]})
+        return Found(endpoint, dict(zip(names, texts, strict=True)))
 
     def _walk(self, node: _Node[E], segments: list[str], at: int, texts: list[str]) -> Resource[E] | None:
         """The first resource that fits, fixed segments before places; `texts` gains what the places hold."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
 from antiphon.core.context import Context
@@ -13,14 +13,14 @@ from antiphon.transports.base import Told, encode_error
 from antiphon.transports.http.answers import NO_STORE, VARY, Cookies
 from antiphon.transports.http.browsers import POLICY, SAFE, SECURITY, STRICT_TRANSPORT, Browsers
 from antiphon.transports.http.clients import Clients
+from antiphon.transports.http.connection import NO_PATH_INPUTS
 from antiphon.transports.http.errors import error_body, error_headers, status_of
-from antiphon.transports.http.exchange import NO_PATH_INPUTS
 from antiphon.transports.http.peers import Peers
 from antiphon.transports.http.router import Router
 from antiphon.transports.http.settings import HttpSettings
 from antiphon.transports.http.streams import OpenStream
 from antiphon.wire.encoding import Encoder
-from antiphon.wire.faults import WireFault, malformed, not_found
+from antiphon.wire.faults import WireFault, not_found
 from antiphon.wire.request import Request
 from antiphon.wire.response import Answer, Headers, Response
 
@@ -42,7 +42,7 @@ class Fallback(Protocol):
     """What answers when no route does: static files."""
 
     def find(self, request: Request) -> Awaitable[Answer] | None:
-        """The answer, or None when there is nothing here either."""
+        """The answer, to whatever method, or None when there is nothing here either."""
         ...
 
 
@@ -82,21 +82,25 @@ class Server:
         except Exception as error:  # noqa: BLE001  # told apart there
             return self.fail(request, error, self.request_id(request))
 
-    def unreadable(self) -> Response:
-        """The answer to bytes that are no request; the connection closes after it."""
-        fault = malformed("The request cannot be read.", close=True)
+    def turn_away(self, fault: WireFault, request: Request | None) -> Response:
+        """The answer to bytes that are no request, or to a request that nobody has room for."""
+        if request is not None:
+            return self.refuse(request, fault, self.request_id(request))
         request_id = self.runtime.ids.uuid7()
         body = encode_error(fault, request_id, self.runtime.clock.now())
         return Response(fault.status, self._error_headers(fault, JSON, request_id), body)
 
     def _find(self, request: Request) -> Answer | Awaitable[Answer]:
         method = request.method
-        if method == "OPTIONS":
-            return self._options(request)
+        if method == "OPTIONS" and request.path == b"*":
+            # Nothing is true of every path here.
+            raise not_found()
         try:
+            if method == "OPTIONS":
+                return self.options(request, self.router.resource(request.path)[0].methods)
             found = self.router.find("GET" if method == "HEAD" else method, request.path)
         except WireFault as fault:
-            if fault.type == "NOT_FOUND" and method in SAFE:
+            if fault.type == "NOT_FOUND":
                 for fallback in self.fallbacks:
                     answer = fallback.find(request)
                     if answer is not None:
@@ -106,12 +110,8 @@ class Server:
             self.browsers.refuse_cross_site(request)
         return found.endpoint.respond(request, found.inputs)
 
-    def _options(self, request: Request) -> Answer:
-        """What may be asked here: of a known path, or of the server as a whole (`*`)."""
-        if request.path == b"*":
-            raise not_found()
-        resource, _ = self.router.resource(request.path)
-        methods = resource.methods
+    def options(self, request: Request, methods: Sequence[str]) -> Answer:
+        """What may be asked at a path, for programs and for the browsers' preflight."""
         headers: Headers = [
             (b"x-request-id", self.request_id(request).encode()),
             (b"allow", ", ".join(methods).encode()),
@@ -129,7 +129,7 @@ class Server:
         """A new id, or the one that a trusted proxy gave."""
         return self.peers.request_id(request) or self.runtime.ids.uuid7()
 
-    def finish(self, request: Request, answer: Answer) -> Answer:
+    def finish[A: Answer](self, request: Request, answer: A) -> A:
         """Add what depends on the client or on the server's state."""
         if self._plain and request.scheme == "http" and not self.draining.is_set():
             return answer
@@ -150,7 +150,7 @@ class Server:
         log.error("http.defect", error=error, request_id=request_id)
         return self.refuse(request, Defect(), request_id, ctx)
 
-    def refuse(self, request: Request, error: Told, request_id: str, ctx: Context | None = None) -> Answer:
+    def refuse(self, request: Request, error: Told, request_id: str, ctx: Context | None = None) -> Response:
         """The answer for an error."""
         kind, body = error_body(error, request, request_id, self.runtime.clock.now(), self.settings.public_url)
         headers = self._error_headers(error, kind, request_id)

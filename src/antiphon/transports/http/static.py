@@ -4,6 +4,7 @@
     a file inside the folder                        200, 206, 304 or 416
     a folder with `index.html`, ending in a slash   that file
     the same without the slash                      308 to the one with it, or its links would miss
+    either of them by OPTIONS, or to change it      204 or 405, with `Allow`
     a dot file, a link that leads out, a pipe       404, as if it were not there
     anything else                                   the next folder's, or 404
 
@@ -25,7 +26,7 @@ from antiphon.transports.http.kept import SHARED
 from antiphon.transports.http.page_policy import page_headers
 from antiphon.wire.conditional import http_date, not_modified
 from antiphon.wire.encoding import encoded_tag, is_compressible
-from antiphon.wire.faults import WireFault, not_found
+from antiphon.wire.faults import WireFault, method_not_allowed, not_found
 from antiphon.wire.paths import quote_segment, split_path
 from antiphon.wire.ranges import choose_range
 from antiphon.wire.request import Request
@@ -33,6 +34,8 @@ from antiphon.wire.response import Answer, FileResponse, Headers, Response
 
 if TYPE_CHECKING:
     from antiphon.transports.http.server import Fallback, Server
+
+METHODS = ("GET", "HEAD", "OPTIONS")
 
 LARGEST_COMPRESSED_BYTES = 1024 * 1024
 """Larger files go out as they are."""
@@ -91,7 +94,11 @@ class StaticFiles:
         file = await asyncio.to_thread(self._folder.look, within)
         if file is None:
             return await self._elsewhere(request)
+        if request.method == "OPTIONS":
+            return server.options(request, METHODS)
         request_id = server.request_id(request)
+        if request.method not in METHODS:
+            return server.refuse(request, method_not_allowed(METHODS), request_id)
         headers: Headers = [(b"x-request-id", request_id.encode()), *self._headers]
         if file is Missing.SLASH:
             return server.finish(request, _with_slash(request, name, headers))

@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+import os
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import cast
 
+from antiphon.core.access import Rule, anyone, require
 from antiphon.core.action import AnyAction
 from antiphon.core.app import App
-from antiphon.core.errors import SetupError
+from antiphon.core.context import Context
+from antiphon.core.errors import NotFound, SetupError
+from antiphon.core.member import Member
 from antiphon.core.runtime import Runtime
+from antiphon.core.session import Identifier
+from antiphon.core.settings import Settings
 from antiphon.services.metrics import Metrics
+from antiphon.services.rules import admin
 from antiphon.services.sessions.settings import SessionSettings
+from antiphon.transports.http.doors import Doors, tls_of
 from antiphon.transports.http.endpoint import Endpoint
+from antiphon.transports.http.guarded import NO_TOKEN, guarded
 from antiphon.transports.http.leftovers import sweep_uploads
 from antiphon.transports.http.openapi.document import openapi
 from antiphon.transports.http.pages import DocsPages
 from antiphon.transports.http.probes import Alive, MetricsPage, Ready
 from antiphon.transports.http.routes import Route
 from antiphon.transports.http.server import Page, Server
-from antiphon.transports.http.settings import HttpSettings
+from antiphon.transports.http.settings import HttpSettings, bounds_of
 from antiphon.transports.http.static import Static
 from antiphon.wire.asgi import Asgi
-from antiphon.wire.faults import unavailable
-from antiphon.wire.listener import Listener
 from antiphon.wire.request import Request
 from antiphon.wire.response import Answer, Response
+from antiphon.wire.server.listener import Listener
 
 FINISH_SECONDS = 2.0
 """How long connections have, after the last call, to take the rest of their answers."""
@@ -38,16 +47,29 @@ class Http:
 
     name = "http"
 
-    def __init__(self, *, static: Iterable[Static] = ()) -> None:
+    def __init__(self, *, static: Iterable[Static] = (), docs: Rule | None = None, metrics: Rule | None = None) -> None:
+        """Serve these folders too; `docs` and `metrics` say who may see the documentation and the counters.
+
+        Without a rule that is everybody outside production, and in production, where both are off until a setting
+        switches them on, admins.
+        """
         self._static = tuple(static)
+        self._docs = docs
+        self._metrics = metrics
         self._server: Server | None = None
         self._document: bytes | None = None
         self._listener: Listener | None = None
+        self._doors: Doors | None = None
         self.port = 0
 
     @property
     def needs(self) -> Iterable[type]:
-        return (HttpSettings, SessionSettings, Metrics)
+        asked = any(rule is not None and rule is not anyone for rule in (self._docs, self._metrics))
+        return (HttpSettings, SessionSettings, Metrics, *((Identifier,) if asked else ()))
+
+    def fresh(self) -> Http:
+        """The same transport as it was given, not prepared and not listening."""
+        return Http(static=self._static, docs=self._docs, metrics=self._metrics)
 
     def prepare(self, runtime: Runtime) -> None:
         """Compile every route. Two routes of one method and shape are a SetupError."""
@@ -76,28 +98,37 @@ class Http:
         self._document = None
 
     def _add_pages(self, server: Server) -> None:
+        settings, production = server.settings, server.runtime.info.production
         pages: list[tuple[str, Page]] = [("/healthz", Alive(server)), ("/readyz", Ready(server))]
-        development = not server.runtime.info.production
-        if server.settings.metrics if server.settings.metrics is not None else development:
-            pages.append(("/metrics", MetricsPage(server, server.runtime.require(Metrics, "/metrics").render)))
+        if settings.metrics if settings.metrics is not None else not production:
+            # Whoever sets a token means it, also at home.
+            rule = self._metrics or (admin if production or settings.metrics_token != NO_TOKEN else anyone)
+            page = MetricsPage(server, server.runtime.require(Metrics, "/metrics").render)
+            pages.append(("/metrics", guarded(server, page, "http:metrics", rule, settings.metrics_token)))
         if self.shows_docs:
-            pages += DocsPages(server).pages()
+            docs = DocsPages(server, shared=self.docs_rule is anyone).pages()
+            pages += [(path, guarded(server, page, "http:docs", self.docs_rule)) for path, page in docs]
         for path, page in pages:
             server.router.add("GET", "", path, page)
 
     async def listen(self) -> None:
-        """Serve on the port of the settings. Raises SetupError when it is taken."""
+        """Serve where the settings say. Raises SetupError when the port is taken, or a socket or certificate is bad."""
         server = self.server
+        tls = tls_of(server.settings)
+        member = server.runtime.find(Member)
+        self._doors = doors = Doors.open(server.settings) if member is None else Doors.handed_on(member.descriptors)
         self._listener = Listener(
             self.respond,
-            refuse=self._refuse,
-            unreadable=server.unreadable,
+            refuse=server.turn_away,
             report=self._report,
-            connections=server.settings.connections,
-            idle_seconds=server.settings.idle_time.total_seconds(),
+            exhausted=self._report_exhausted,
+            exempt=server.peers.is_proxy,
+            bounds=bounds_of(server.settings),
         )
-        self.port = await self._listener.open(server.settings.host, server.settings.port)
-        server.runtime.log.info("http.listening", host=server.settings.host, port=self.port)
+        self.port = doors.port
+        places = doors.places
+        self._listener.open(doors.sockets, tls)
+        server.runtime.log.info("http.listening", at=places)
 
     async def drain(self) -> None:
         """Tell clients that this server goes away, and give running calls and streams their time."""
@@ -122,10 +153,28 @@ class Http:
         if self._listener is not None:
             await self._listener.finish(FINISH_SECONDS)
             self._listener = None
+        if self._doors is not None:
+            self._doors.close()
+            self._doors = None
         self._server = None
+
+    def workers(self, settings: Mapping[type[Settings], Settings]) -> int:
+        """How many processes are to serve."""
+        wanted = cast("HttpSettings", settings[HttpSettings]).workers
+        if wanted not in (0, "auto"):
+            return int(wanted)
+        # Those that this process may use, which in a container are often fewer.
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    def open_doors(self, settings: Mapping[type[Settings], Settings], copies: int) -> Doors:
+        """The listening sockets for so many processes, opened for all of them at once. Raises SetupError."""
+        return Doors.open(cast("HttpSettings", settings[HttpSettings]), copies=copies)
 
     def _report(self, error: Exception) -> None:
         self.server.runtime.log.error("http.defect", error=error)
+
+    def _report_exhausted(self, error: OSError) -> None:
+        self.server.runtime.log.error("http.no_descriptors", error=error, advice="Raise the limit of open files.")
 
     def respond(self, request: Request) -> Answer | Awaitable[Answer]:
         """Answer one request: what a server of `wire` is given."""
@@ -133,16 +182,14 @@ class Http:
             return Response(503, [(b"retry-after", b"1"), (b"connection", b"close")])
         return self._server.respond(request)
 
-    def _refuse(self, request: Request) -> Answer:
-        server = self.server
-        fault = unavailable("The server has as many connections as it may. Try again soon.", close=True)
-        return server.refuse(request, fault, server.request_id(request))
-
     def greeting(self) -> list[str]:
         """Where it answers, for the person who started it."""
         settings = self.server.settings
+        if not self.port:
+            return [f"address   unix:{place}" for place in (self._doors.places if self._doors else ())]
         host = "localhost" if settings.host in LOCAL_HOSTS else settings.host
-        address = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        scheme = "https" if settings.tls_certificate is not None else "http"
+        address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
         lines = [f"address   {address}"]
         if self.shows_docs:
             lines.append(f"docs      {address}/docs")
@@ -162,6 +209,18 @@ class Http:
         """Whether `/docs` and the OpenAPI document are shown."""
         runtime = self.server.runtime
         return not runtime.info.production if self.server.settings.docs is None else self.server.settings.docs
+
+    @property
+    def docs_rule(self) -> Rule:
+        """Who may see them, when they are shown."""
+        return self._docs or (admin if self.server.runtime.info.production else anyone)
+
+    async def admit_to_docs(self, ctx: Context) -> None:
+        """Return when the caller may see the documentation. Raises NotFound when it is off, NotSignedIn, Forbidden."""
+        if not self.shows_docs:
+            raise NotFound
+        if self.docs_rule is not anyone:
+            await require(self.docs_rule, ctx)
 
     def openapi(self) -> bytes:
         """The OpenAPI document of every route, as JSON; the same bytes on every start of one version."""

@@ -1,4 +1,4 @@
-"""One request on its way to an answer: what the parts of the HTTP transport hand to each other."""
+"""The client's end of an HTTP call, with its request."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from antiphon.core.connection import Connection
-from antiphon.core.context import Context
 from antiphon.core.errors import TransportFault
 from antiphon.wire.cookies import read_cookie
 from antiphon.wire.request import Request
 from antiphon.wire.trace import Trace, join_trace
 
 if TYPE_CHECKING:
-    from antiphon.transports.http.peers import Peers
+    from antiphon.core.context import Context
+    from antiphon.transports.http.server import Server
     from antiphon.wire.multipart import MultipartForm
 
 
@@ -23,30 +23,37 @@ class LeftWhileReading(TransportFault):
     type = "LEFT"
 
 
+type Exchange = tuple[Context, HttpConnection]
+"""A call, and the connection with the request that its inputs are read from."""
+
 NO_PATH_INPUTS: Mapping[str, str] = {}
 
 
 class HttpConnection(Connection):
-    """The client's end of an HTTP call. Nothing is read before somebody asks."""
+    """The client's end of one HTTP call, and its request. Nothing is read before somebody asks.
 
-    __slots__ = ("_cookie_name", "_peers", "_trace", "request")
+    `path_inputs` are the texts that the path gives; `form` is the form that was read, until its files are taken over.
+    """
 
-    def __init__(self, request: Request, peers: Peers, cookie_name: str) -> None:
-        super().__init__("http")
-        self._trace: Trace | None = None
+    type = "http"
+    _trace: Trace | None = None
+    form: MultipartForm | None = None
+
+    def __init__(self, request: Request, server: Server, path_inputs: Mapping[str, str]) -> None:
+        # Without Connection's own: what stays as it is there costs a call nothing.
         self.request = request
-        self._peers = peers
-        self._cookie_name = cookie_name
+        self.path_inputs = path_inputs
+        self._server = server
 
     @property
     def identifier(self) -> str:
         if not self._identifier:
-            self._identifier = self._peers.address(self.request)
+            self._identifier = self._server.peers.address(self.request)
         return self._identifier
 
     @property
     def session_token(self) -> str | None:
-        return read_cookie(self.request.header(b"cookie"), self._cookie_name)
+        return read_cookie(self.request.header(b"cookie"), self._server.cookies.name)
 
     @property
     def bearer(self) -> str | None:
@@ -78,15 +85,3 @@ class HttpConnection(Connection):
     @property
     def traceparent(self) -> str:
         return self.trace.parent
-
-
-class Exchange:
-    """A request, its context, and what was found on the way."""
-
-    __slots__ = ("ctx", "form", "path_inputs", "request")
-
-    def __init__(self, request: Request, ctx: Context, path_inputs: Mapping[str, str]) -> None:
-        self.request = request
-        self.ctx = ctx
-        self.path_inputs = path_inputs
-        self.form: MultipartForm | None = None

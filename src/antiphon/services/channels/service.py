@@ -1,0 +1,46 @@
+"""The channels of an application, opened with it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from antiphon.core.channel import MemberNames
+from antiphon.core.clock import Clock, Ids
+from antiphon.core.context import Context
+from antiphon.core.errors import Unavailable
+from antiphon.core.log import Logger
+from antiphon.core.revocation import Revocations
+from antiphon.core.service import scoped, service
+from antiphon.services.channels.channels import Channels
+from antiphon.services.channels.publishing import Outgoing
+from antiphon.services.channels.settings import ChannelSettings
+from antiphon.stores.base import Store
+from antiphon.stores.relay import Relay
+
+
+@service
+async def channels(
+    store: Store,
+    relay: Relay,
+    revocations: Revocations,
+    settings: ChannelSettings,
+    clock: Clock,
+    ids: Ids,
+    log: Logger,
+    names: MemberNames | None,
+) -> AsyncIterator[Channels]:
+    """Events, shown to whoever watches. The store must be there when somebody watches, not at the start."""
+    opened = Channels(store, relay, settings, clock, ids, log, names=names, revocations=revocations)
+    try:
+        yield opened
+    finally:
+        try:
+            await opened.close()
+        except Unavailable:
+            log.warning("channels.closed_without_store")
+
+
+@scoped
+def outgoing(ctx: Context, channels: Channels) -> Outgoing:
+    """What the call has published so far."""
+    return Outgoing(ctx, channels.sender)

@@ -1,0 +1,394 @@
+"""One connection: bytes in, requests up, answers out, in their order, until somebody has had enough."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Final, cast, final
+
+from antiphon.wire.faults import WireFault, request_timeout
+from antiphon.wire.request import ClientLeft
+from antiphon.wire.response import DEFECT, NOT_AT_ONCE, Answer, Headers, Response
+from antiphon.wire.server.flow import Flow
+from antiphon.wire.server.heads import HeadReader
+from antiphon.wire.server.request import HELD_BYTES, ServerRequest
+from antiphon.wire.server.sending import AT_EOF, CLOSE, KEEP, NEVER, pour, write_plain
+from antiphon.wire.server.shared import Shared
+
+# The life of a connection
+#
+#   state    what came, what is awaited                     ends it, or leads on
+#   NEW      nothing at all                                 head time: closed. First byte: HEAD
+#   IDLE     nothing of a next request                      idle time: closed. First byte: HEAD
+#   HEAD     some of a head                                 head time: 408. Whole: BUSY. No head: 400, 414, 431
+#   BUSY     a request is with the layer above; its body    answered: IDLE, or HEAD when more has come, or ENDING
+#            may be arriving, its answer leaving            body too slow: 408 told to its reader
+#   ENDING   the last answer leaves; what still comes is    taken: closed. Bytes on their way that nobody will read:
+#            thrown away                                    closed once the client closes, after 2 s, or 1 MiB
+#   GONE     nothing, or another protocol has it            –
+#
+# In every state, an answer of which nothing was taken for a minute ends the connection.
+#
+# What ends it after an answer: "connection: close" in it, a request that asked for it, HTTP/1.0 without keep-alive, a
+# drain, a body that was not read to its end, bytes that are no request. After the last two the end waits for the
+# client, because closing with bytes unread resets the connection, and the reset overtakes the answer (RFC 9112 §9.6).
+# No byte after a fault is ever read as a request.
+#
+# One request at a time is with the layer above. What a client sends behind it (pipelining) waits here, at most
+# 64 KiB of it, then the client is held back. Answers that are there at once are joined: one write for one read.
+
+_NEW, _IDLE, _HEAD, _BUSY, _ENDING, _GONE = range(6)
+
+_JOINED: Final = 64
+"""Answers joined into one write; a client that has not taken them gets no more."""
+
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@final
+class Connection(asyncio.Protocol):
+    """The server's end of one connection."""
+
+    __slots__ = (
+        "_address",
+        "_begun",
+        "_cancels",
+        "_closing",
+        "_dropped_bytes",
+        "_leaving",
+        "_reader",
+        "_request",
+        "_respond",
+        "_rest",
+        "_since",
+        "_state",
+        "_taking",
+        "_task",
+        "_unread",
+        "flow",
+        "peer",
+        "scheme",
+        "shared",
+    )
+
+    flow: Flow
+
+    def __init__(self, shared: Shared, peer: str, address: str, scheme: str) -> None:
+        self.shared = shared
+        self.peer = peer
+        self.scheme = scheme
+        self._address = address
+        self._respond = shared.respond
+        self._state = _NEW
+        self._since = shared.now
+        self._reader = HeadReader(shared.bounds.head)
+        self._request: ServerRequest | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._rest = b""
+        self._dropped_bytes = 0
+        self._cancels = NEVER
+        self._taking = self._closing = self._unread = self._begun = self._leaving = False
+
+    # What the transport tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin: nothing is expected but a first request."""
+        self.flow = Flow(cast("asyncio.Transport", transport))
+        self.shared.connections.add(self)
+        if self.shared.full:
+            # Decided once for a connection: those that were here first are not disturbed by who comes now.
+            self._respond = self.shared.turn_away
+
+    def data_received(self, data: bytes) -> None:
+        """Answer what can be answered now."""
+        if self._state <= _HEAD:
+            self._take(data)
+        elif self._state == _BUSY:
+            if self._request is not None and not self._request.ended:
+                data = self._feed(self._request, data)
+            if data:
+                self._hold(data)
+        else:
+            self._dropped_bytes += len(data)
+            if self._dropped_bytes > self.shared.bounds.linger_bytes:
+                self.abort()
+
+    def eof_received(self) -> bool:
+        """The client sends no more. It may still read, so an answer that is soon there is written before the end."""
+        if self._request is None:
+            return False
+        self._closing = True
+        self._request.leave()
+        if self._cancels == AT_EOF:
+            self._cancel()
+        # Over TLS there is no half of a connection.
+        return self.scheme == "http"
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End: whoever waits for this client is told."""
+        self._state = _GONE
+        self.shared.forget(self, self._address)
+        self._reader.close()
+        self.flow.wake()
+        if self._request is not None:
+            self._request.leave()
+        if self._cancels != NEVER:
+            self._cancel()
+
+    def _cancel(self) -> None:
+        if self._task is not None and not self._leaving:
+            self._leaving = True
+            self._task.cancel()
+
+    def pause_writing(self) -> None:
+        """The client takes less than it is given."""
+        self.flow.paused = True
+
+    def resume_writing(self) -> None:
+        """The client has taken most of it."""
+        self.flow.paused = False
+        if not self.flow.wake() and self._request is None and not self._taking and self._state < _ENDING:
+            self._go_on()
+
+    # From bytes to requests
+
+    def _take(self, data: bytes) -> None:
+        """Answer every whole request; keep what begins another."""
+        reader, flow = self._reader, self.flow
+        self._taking = True
+        try:
+            while True:
+                if not reader.read(data):
+                    if self._state != _HEAD and reader.begun:
+                        self._state, self._since = _HEAD, self.shared.now
+                    break
+                if not self._begin(reader):
+                    break
+                data, self._rest = self._rest, b""
+                self._state, self._since = _IDLE, self.shared.now
+                if not data:
+                    break
+                if len(flow.out) >= _JOINED:
+                    flow.flush()
+                    if flow.paused:
+                        self._hold(data)
+                        break
+        except WireFault as fault:
+            self._refuse(fault)
+        finally:
+            self._taking = False
+        if flow.out:
+            flow.flush()
+        if self._closing and self._request is None:
+            self._end()
+
+    def _begin(self, reader: HeadReader) -> bool:
+        """Hand one request up; whether the next may follow at once."""
+        fields = reader.fields
+        if fields.closes or (reader.version == "1.0" and not fields.keeps):
+            self._closing = True
+        request = ServerRequest(self, reader.method, reader.path, reader.query, reader.version, fields)
+        self._request = request
+        self._state = _BUSY
+        self._rest = reader.rest
+        if not request.ended and self._rest:
+            self._rest = self._feed(request, self._rest)
+        try:
+            answer = self._respond(request)
+        except Exception as defect:  # noqa: BLE001  # the last place where it can become an answer
+            self.shared.report(defect)
+            answer = DEFECT
+        if type(answer) is Response:
+            self._put(request, answer)
+            self._request = None
+            return not self._closing
+        # Begun here and now: what never waits is answered within this read.
+        task = asyncio.Task(self._answer(request, answer), loop=self.shared.loop, eager_start=True)
+        if task.done():
+            return not self._closing and self._state == _BUSY
+        self._task = task
+        self.shared.answers.add(task)
+        task.add_done_callback(self.shared.answers.discard)
+        return False
+
+    def _feed(self, request: ServerRequest, data: bytes) -> bytes:
+        """Give a body its bytes, and back what follows it."""
+        try:
+            return request.feed(data)
+        except WireFault as fault:
+            # Nothing behind this can be told apart from the body any longer. Whoever reads the body tells the fault.
+            self._closing = True
+            request.fail(fault)
+            self.flow.hold_back()
+            return b""
+
+    def _hold(self, data: bytes) -> None:
+        self._rest = self._rest + data if self._rest else data
+        if len(self._rest) > HELD_BYTES:
+            self.flow.hold_back()
+
+    def _refuse(self, fault: WireFault) -> None:
+        """Tell that these bytes are no request, and read nothing more."""
+        self._closing = self._unread = True
+        self._request = None
+        self._put(None, self.shared.told(fault))
+
+    def _go_on(self) -> None:
+        """After an answer: the next request, the end, or rest."""
+        if self._state == _GONE:
+            return
+        if self.flow.out:
+            self.flow.flush()
+        if self._closing:
+            self._end()
+            return
+        self._state, self._since = _IDLE, self.shared.now
+        self.flow.let_go()
+        data, self._rest = self._rest, b""
+        if data:
+            self._take(data)
+
+    # From answers to bytes
+
+    async def _answer(self, request: ServerRequest, answer: Answer | Awaitable[Answer]) -> None:
+        """Write an answer that is not there at once, or not as a whole."""
+        try:
+            if not isinstance(answer, NOT_AT_ONCE):
+                answer = await cast("Awaitable[Answer]", answer)
+            if type(answer) is Response:
+                self._put(request, answer)
+            else:
+                await pour(self, request, answer)
+        except ClientLeft:
+            self._closing = True
+        except asyncio.CancelledError:
+            self.abort()
+            if not self._leaving:
+                raise
+        except Exception as defect:  # noqa: BLE001  # the last place where it can become an answer
+            self._break_off(request, defect)
+        finally:
+            request.release()
+            self._request = self._task = None
+            self._begun, self._cancels = False, NEVER
+        if self._taking:
+            return
+        if self._rest:
+            # In the context of the connection: the next request must not see what this one's task has set.
+            self.shared.loop.call_soon(self._go_on, context=self.shared.context)
+        else:
+            self._go_on()
+
+    def _break_off(self, request: ServerRequest, defect: Exception) -> None:
+        """Answer a defect, or cut the answer of which a part has left, so that nobody takes it for whole."""
+        self.shared.report(defect)
+        if self._begun:
+            self.abort()
+        else:
+            self._put(request, DEFECT)
+
+    def _put(self, request: ServerRequest | None, answer: Response) -> None:
+        """Write a whole answer, together with the others of this read."""
+        if self._state == _GONE:
+            return
+        try:
+            self.flow.out.append(write_plain(self, request, answer))
+        except ValueError as defect:
+            self.shared.report(defect)
+            self.flow.out.append(write_plain(self, request, DEFECT))
+
+    def _end(self) -> None:
+        """Close: at once when nothing is on its way, else after the client has taken the answer."""
+        if self._state >= _ENDING:
+            return
+        if self.flow.out:
+            self.flow.flush()
+        self._state, self._since = _ENDING, self.shared.now
+        self._rest = b""
+        if self._unread:
+            self.flow.end_ours()
+        else:
+            self.flow.end()
+
+    # For whoever writes an answer
+
+    def ending(self, request: ServerRequest | None, headers: Headers, *, framed: bool = True) -> bytes:
+        """The line that says how the connection goes on after an answer with these headers.
+
+        The end of an answer that is not framed is the end of the connection.
+        """
+        if not framed:
+            self._closing = True
+        if request is not None and not request.ended:
+            # What the client still sends is nobody's. One that waits for our 100 sends nothing.
+            self._closing = True
+            self._unread = not request.is_held_back
+        for name, _ in headers:
+            if name == b"connection":
+                self._closing = True
+                return b""
+        if self._closing:
+            return CLOSE
+        return KEEP if request is not None and request.version == "1.0" else b""
+
+    def write(self, data: bytes) -> None:
+        """Write a part of an answer, behind what waits."""
+        self._begun = True
+        self.flow.out.append(data)
+        self.flow.flush()
+
+    def cancel_when(self, news: int) -> None:
+        """From here on the answer is cancelled at this news of its client."""
+        self._cancels = news
+
+    def hand_over(self, head: bytes, protocol: asyncio.Protocol) -> None:
+        """Give the transport to another protocol, with what has come behind the request."""
+        if self._state == _GONE:
+            return
+        transport, rest = self.flow.transport, self._rest
+        self.write(head)
+        self.flow.let_go()
+        self._state, self._rest = _GONE, b""
+        self._reader.close()
+        self.shared.hand_over(self, transport, self._address)
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        if rest:
+            protocol.data_received(rest)
+
+    def await_body(self, *, invite: bool) -> None:
+        """Begin to expect a body, and ask for it when the client waits for that (RFC 9110 §10.1.1)."""
+        self._since = self.shared.now
+        if invite and self._state == _BUSY:
+            self.flow.out.append(_CONTINUE)
+            self.flow.flush()
+
+    # For the listener
+
+    def check(self, now: float) -> None:
+        """End what has taken too long. Called once a sweep, with the time."""
+        bounds, state = self.shared.bounds, self._state
+        # `_since` may be one sweep behind.
+        age = now - self._since - bounds.sweep_seconds
+        if state == _BUSY:
+            if self._request is not None:
+                self._request.check_rate(age, bounds)
+        elif state == _ENDING:
+            if age > bounds.linger_seconds and self.flow.is_empty:
+                self.abort()
+        elif age > (bounds.idle_seconds if state == _IDLE else bounds.head_seconds):
+            if state == _HEAD:
+                self._refuse(request_timeout("The head of the request did not arrive in time."))
+            self._end()
+        if self.flow.is_stalled(now, bounds.stall_seconds):
+            self.abort()
+
+    def hush(self) -> None:
+        """Take no further request: end now, or after the answer that is under way."""
+        self._closing = True
+        if self._request is None:
+            self._end()
+
+    def abort(self) -> None:
+        """End now."""
+        self.flow.transport.abort()

@@ -1,0 +1,230 @@
+"""A request as our own server hands it up: its head is there, its body may still be on its way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, final
+
+from antiphon.wire.faults import WireFault, request_timeout, too_large
+from antiphon.wire.request import ClientLeft, Request
+from antiphon.wire.server.bounds import Bounds
+from antiphon.wire.server.chunked import ChunkedBody
+from antiphon.wire.server.fields import CHUNKED, Fields
+
+if TYPE_CHECKING:
+    from antiphon.wire.server.connection import Connection
+
+HELD_BYTES = 64 * 1024
+"""How much of a body is held for a reader that has not come yet; beyond it the client is held back."""
+
+# Who does what with a body:
+#
+#   connection   `feed`: bytes as they arrive, until `ended`; `leave` when the client goes; `fail` when it is too slow
+#   layer above  `body`, `chunks`, or neither
+#
+# The client is held back (its connection is not read) while more is held than a reader wants: one piece for whoever
+# takes pieces, 64 KiB for whoever has not asked yet, everything up to its limit for whoever takes the whole.
+
+
+@final
+class ServerRequest(Request):
+    """One request of one connection."""
+
+    __slots__ = (
+        "_asked",
+        "_chunked",
+        "_connection",
+        "_dropping",
+        "_fault",
+        "_held",
+        "_left_bytes",
+        "_news",
+        "_pieces",
+        "_watchers",
+        "arrived_bytes",
+        "ended",
+        "fields",
+    )
+
+    def __init__(
+        self, connection: Connection, method: str, path: bytes, query: bytes, version: str, fields: Fields
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.version = version
+        self.head = self.fields = fields
+        self.scheme = connection.scheme
+        self.left = False
+        self.state = None
+        self._connection = connection
+        self._watchers: list[asyncio.Future[None]] | None = None
+        self._news: asyncio.Future[None] | None = None
+        self.ended = fields.length == 0
+        if not self.ended:
+            self._expect_body(fields.length)
+
+    def _expect_body(self, length: int) -> None:
+        self._left_bytes = length
+        self._chunked = ChunkedBody() if length == CHUNKED else None
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self._asked = False
+        self._dropping = False
+        self._fault: WireFault | None = None
+        self.arrived_bytes = 0
+
+    # for the layer above
+
+    @property
+    def peer(self) -> str:
+        return self._connection.peer
+
+    @property
+    def has_body(self) -> bool:
+        return self.fields.length != 0
+
+    async def body(self, limit_bytes: int) -> bytes:
+        if not self._begin(limit_bytes):
+            return b""
+        while True:
+            if self._held > limit_bytes:
+                raise too_large(limit_bytes)
+            if self.ended:
+                break
+            await self._arrival()
+        pieces, self._pieces = self._pieces, []
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def body_now(self, limit_bytes: int) -> bytes | None:
+        if not self.ended:
+            return None
+        if not self._begin(limit_bytes):
+            return b""
+        if self._held > limit_bytes:
+            raise too_large(limit_bytes)
+        pieces, self._pieces = self._pieces, []
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def chunks(self, limit_bytes: int) -> AsyncIterator[bytes]:
+        if not self._begin(limit_bytes):
+            return
+        total = 0
+        while True:
+            pieces, self._pieces, self._held = self._pieces, [], 0
+            for piece in pieces:
+                total += len(piece)
+                if total > limit_bytes:
+                    raise too_large(limit_bytes)
+                yield piece
+            if not self._pieces:
+                if self.ended:
+                    return
+                await self._arrival()
+
+    def _begin(self, limit_bytes: int) -> bool:
+        """Whether there is a body to read."""
+        length = self.fields.length
+        if length == 0:
+            return False
+        if self._asked or self._dropping:
+            raise RuntimeError("The body was read already, or nobody was to read it; keep what the first read gave.")
+        if length > limit_bytes:
+            raise too_large(limit_bytes)
+        self._asked = True
+        if not self.ended:
+            held_back = self.fields.expects and not self.arrived_bytes and self.version == "1.1"
+            self._connection.await_body(invite=held_back)
+        return True
+
+    async def _arrival(self) -> None:
+        """Wait for more of the body, or raise what keeps it from coming."""
+        if self._fault is not None:
+            raise self._fault
+        if self.left:
+            raise ClientLeft
+        self._news = asyncio.get_running_loop().create_future()
+        self._connection.flow.let_go()
+        try:
+            await self._news
+        finally:
+            self._news = None
+        if self._fault is not None:
+            raise self._fault
+        if self.left and not self.ended:
+            raise ClientLeft
+
+    async def wait_until_left(self) -> None:
+        if self.left:
+            return
+        if not self.ended:
+            # From here on the body is dropped; reading it later would miss a part.
+            self._dropping = True
+            self._connection.flow.let_go()
+        watcher = asyncio.get_running_loop().create_future()
+        if self._watchers is None:
+            self._watchers = []
+        self._watchers.append(watcher)
+        await watcher
+
+    # for the connection
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether the client sends its body only after a `100 Continue` that it did not get."""
+        return not self.ended and self.fields.expects and not self._asked and not self.arrived_bytes
+
+    def check_rate(self, seconds: float, bounds: Bounds) -> None:
+        """Give a body up that somebody waits for and that has come too slowly for so long."""
+        if self._news is not None and seconds > bounds.rate_after_seconds:
+            if self.arrived_bytes < seconds * bounds.rate_bytes:
+                self.fail(request_timeout("The body comes too slowly."))
+
+    def feed(self, data: bytes) -> bytes:
+        """Take what belongs to the body; gives back what follows it. Raises WireFault when it cannot be read."""
+        before = len(self._pieces)
+        if self._chunked is not None:
+            rest = self._chunked.feed(data, self._pieces)
+            self.ended = self._chunked.ended
+        else:
+            piece = data if len(data) <= self._left_bytes else data[: self._left_bytes]
+            rest = data[len(piece) :]
+            self._pieces.append(piece)
+            self._left_bytes -= len(piece)
+            self.ended = self._left_bytes == 0
+        new = sum(map(len, self._pieces[before:]))
+        self.arrived_bytes += new
+        self._held += new
+        if self._dropping:
+            self._pieces.clear()
+            self._held = 0
+        elif self._news is not None:
+            if (new or self.ended) and not self._news.done():
+                self._news.set_result(None)
+        elif self._held > HELD_BYTES and not self.ended:
+            self._connection.flow.hold_back()
+        return rest
+
+    def fail(self, fault: WireFault) -> None:
+        """The rest of the body will not come: whoever reads it is told why."""
+        self._fault = fault
+        self._wake()
+
+    def leave(self) -> None:
+        """The client has gone."""
+        self.left = True
+        for watcher in self._watchers or ():
+            if not watcher.done():
+                watcher.set_result(None)
+        if not self.ended:
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    def release(self) -> None:
+        """The answer is out: nobody may wait for the client's leaving any longer."""
+        for watcher in self._watchers or ():
+            watcher.cancel()

@@ -1,0 +1,119 @@
+"""How an answer leaves: its head and body as bytes, streams and files as they come."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from antiphon.wire.pieces import FilePieces
+from antiphon.wire.response import Answer, FileResponse, Headers, Response, StreamResponse, Takeover, write_field
+
+if TYPE_CHECKING:
+    from antiphon.wire.server.connection import Connection
+    from antiphon.wire.server.request import ServerRequest
+    from antiphon.wire.server.shared import Shared
+
+# What leaves for each kind of answer. The promises behind it: an answer that ends normally is whole; one that broke
+# off can be told from a whole one, because its last chunk is missing or bytes of its length are.
+#
+#   Response            head with the length, body: one write
+#   StreamResponse      head, chunks; over HTTP/1.0, which has none, the end of the connection ends the body
+#   FileResponse        head with the length, pieces of 256 KiB; a file that came up short ends the connection
+#   HEAD, 204, 304      the head alone; 204 and 304 have no length (RFC 9110 §8.6)
+
+CLOSE = b"connection: close\r\n"
+KEEP = b"connection: keep-alive\r\n"
+
+# When the task of an answer is cancelled: a call runs to its end, a file until nobody can take it any longer, and a
+# stream until its client says that it sends no more.
+NEVER, WHEN_LOST, AT_EOF = range(3)
+
+_TURN = 16
+"""Chunks after which a producer that never waits lets others have their turn."""
+
+
+def write_plain(connection: Connection, request: ServerRequest | None, answer: Response) -> bytes:
+    """A whole answer, ready to be sent. Raises ValueError for a header that would be more than one."""
+    shared, status, body, headers = connection.shared, answer.status, answer.body, answer.headers
+    start = shared.starts.get(status) or shared.start(status)
+    lines = b"".join([write_field(name, value) for name, value in headers])
+    ending = connection.ending(request, headers)
+    if status == 204 or status == 304:
+        return b"%b%b%b%b\r\n" % (start, lines, answer.fixed.lines, ending)
+    length = len(body)
+    if request is not None and request.method == "HEAD":
+        body = b""
+    return b"%b%b%b%bcontent-length: %d\r\n\r\n%b" % (start, lines, answer.fixed.lines, ending, length, body)
+
+
+def write_head(shared: Shared, status: int, headers: Headers, framing: bytes) -> bytes:
+    """The head of an answer whose body comes later; `framing` are the lines about that."""
+    start = shared.starts.get(status) or shared.start(status)
+    return b"%b%b%b\r\n" % (start, b"".join([write_field(name, value) for name, value in headers]), framing)
+
+
+async def pour(connection: Connection, request: ServerRequest, answer: Answer) -> None:
+    """Send an answer that comes piece by piece, and close what it comes from whatever happens."""
+    if type(answer) is StreamResponse:
+        try:
+            if not request.left:
+                await _pour_stream(connection, request, answer)
+        finally:
+            # Plain iterators have nothing to close; generators do.
+            if (close := getattr(answer.chunks, "aclose", None)) is not None:
+                await close()
+    elif type(answer) is FileResponse:
+        try:
+            await _pour_file(connection, request, answer)
+        finally:
+            if answer.on_sent is not None:
+                answer.on_sent()
+    elif type(answer) is Takeover:
+        connection.hand_over(write_head(connection.shared, 101, answer.headers, b""), answer.protocol)
+
+
+async def _pour_stream(connection: Connection, request: ServerRequest, answer: StreamResponse) -> None:
+    has_body = request.method != "HEAD" and answer.status not in (204, 304)
+    chunked = request.version == "1.1"
+    framing = connection.ending(request, answer.headers, framed=chunked)
+    if chunked and answer.status not in (204, 304):
+        framing += b"transfer-encoding: chunked\r\n"
+    connection.write(write_head(connection.shared, answer.status, answer.headers, framing))
+    if not has_body:
+        return
+    connection.cancel_when(AT_EOF)
+    sent = 0
+    async for chunk in answer.chunks:
+        if not chunk:
+            continue
+        connection.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
+        sent += 1
+        if connection.flow.paused:
+            await connection.flow.drained()
+        elif not sent % _TURN:
+            # The news that the client has gone could not arrive otherwise.
+            await asyncio.sleep(0)
+    if chunked:
+        connection.write(b"0\r\n\r\n")
+
+
+async def _pour_file(connection: Connection, request: ServerRequest, answer: FileResponse) -> None:
+    framing = connection.ending(request, answer.headers)
+    if answer.status not in (204, 304):
+        framing += b"content-length: %d\r\n" % answer.count
+    head = write_head(connection.shared, answer.status, answer.headers, framing)
+    if request.method == "HEAD" or answer.status in (204, 304) or not answer.count:
+        connection.write(head)
+        return
+    connection.cancel_when(WHEN_LOST)
+    pieces = FilePieces(answer.path, answer.offset, answer.count)
+    try:
+        # What is wrong with the file shows here, while this can still be an answer of its own.
+        await pieces.begin()
+        async for piece in pieces:
+            connection.write(head + piece)
+            head = b""
+            if connection.flow.paused:
+                await connection.flow.drained()
+    finally:
+        pieces.close()

@@ -1,0 +1,162 @@
+"""What all connections of one listener share: how requests are answered, the bounds, the time, and each other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from email.utils import formatdate
+from http import HTTPStatus
+from time import time
+from typing import TYPE_CHECKING
+
+from antiphon.wire.faults import WireFault, unavailable
+from antiphon.wire.request import Request
+from antiphon.wire.response import Answer, Response
+from antiphon.wire.server.bounds import Bounds
+
+if TYPE_CHECKING:
+    from antiphon.wire.server.connection import Connection
+
+type Respond = Callable[[Request], Answer | Awaitable[Answer]]
+"""What answers a request: at once, or with something to await."""
+
+type Refuse = Callable[[WireFault, Request | None], Response]
+"""What answers in the place of a call: bytes that are no request, or one that cannot be taken."""
+
+type Report = Callable[[Exception], None]
+"""Who is told of a defect."""
+
+
+class Shared:
+    """One listener's connections, and the time as all of them see it.
+
+    `now` is the loop's clock as of the last sweep, so that a request costs no look at the clock. It may be one sweep
+    behind; whoever compares it adds one to be just.
+    """
+
+    __slots__ = (
+        "_date",
+        "_dated_at",
+        "_emptied",
+        "_timer",
+        "addresses",
+        "answers",
+        "bounds",
+        "connections",
+        "context",
+        "loop",
+        "now",
+        "refuse",
+        "report",
+        "respond",
+        "starts",
+        "taken",
+    )
+
+    def __init__(self, respond: Respond, refuse: Refuse, report: Report, bounds: Bounds) -> None:
+        self.respond = respond
+        self.refuse = refuse
+        self.report = report
+        self.bounds = bounds
+        self.connections: set[Connection] = set()
+        self.taken: dict[asyncio.Transport, str] = {}
+        self.addresses: dict[str, int] = {}
+        self.answers: set[asyncio.Task[None]] = set()
+        self._emptied: asyncio.Future[None] | None = None
+        self.loop = asyncio.get_running_loop()
+        self.context = copy_context()
+        self.starts: dict[int, bytes] = {}
+        self._date = b""
+        self._dated_at: int = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self.now = 0.0
+        self.sweep()
+
+    def start(self, status: int) -> bytes:
+        """The status line and the date of an answer; made once a second for each status, and kept in `starts`."""
+        try:
+            phrase = HTTPStatus(status).phrase
+        except ValueError:
+            # A reason is optional, the space before it is not (RFC 9112 §4).
+            phrase = ""
+        start = self.starts[status] = b"HTTP/1.1 %d %b\r\n%b" % (status, phrase.encode(), self._date)
+        return start
+
+    def sweep(self) -> None:
+        """Look at every connection, and set the time; then again after `Bounds.sweep_seconds`."""
+        self.now = self.loop.time()
+        second = int(time())
+        if second != self._dated_at:
+            self._dated_at = second
+            self._date = b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
+            self.starts.clear()
+        for connection in list(self.connections):
+            connection.check(self.now)
+        for transport in [transport for transport in self.taken if transport.is_closing()]:
+            self.leave(self.taken.pop(transport))
+        every = self.bounds.sweep_seconds
+        # At the beginning of a second, so that the date is never one behind.
+        wait = every if every < 1.0 else 1.0 - time() % 1.0 + 0.001
+        self._timer = self.loop.call_later(wait, self.sweep)
+
+    def enter(self, address: str) -> bool:
+        """Count one more connection of this address; False, uncounted, when it has as many as it may."""
+        count = self.addresses.get(address, 0)
+        if count >= self.bounds.per_address:
+            return False
+        self.addresses[address] = count + 1
+        return True
+
+    def leave(self, address: str) -> None:
+        """Count one less; "" was never counted."""
+        if address:
+            count = self.addresses[address] - 1
+            if count:
+                self.addresses[address] = count
+            else:
+                del self.addresses[address]
+
+    @property
+    def overfull(self) -> bool:
+        """Whether there are so many that one more is not even told so."""
+        return len(self.connections) + len(self.taken) > self.bounds.connections + self.bounds.turned_away
+
+    @property
+    def full(self) -> bool:
+        """Whether there are as many connections as may be served."""
+        return len(self.connections) + len(self.taken) > self.bounds.connections
+
+    def turn_away(self, request: Request) -> Response:
+        """Answer a request of a connection that is one too many."""
+        return self.refuse(
+            unavailable("The server has as many connections as it may. Try again soon.", close=True), request
+        )
+
+    def told(self, fault: WireFault) -> Response:
+        """The answer to bytes that never became a request."""
+        return self.refuse(fault, None)
+
+    def forget(self, connection: Connection, address: str) -> None:
+        """A connection has ended, unless another protocol has its transport."""
+        if connection in self.connections:
+            self.connections.discard(connection)
+            self.leave(address)
+            if not self.connections and self._emptied is not None and not self._emptied.done():
+                self._emptied.set_result(None)
+
+    def hand_over(self, connection: Connection, transport: asyncio.Transport, address: str) -> None:
+        """Another protocol has the transport of this connection now; it counts until it closes."""
+        self.connections.discard(connection)
+        self.taken[transport] = address
+
+    async def emptied(self) -> None:
+        """Wait until no connection is open."""
+        if self.connections:
+            self._emptied = self.loop.create_future()
+            await self._emptied
+
+    def close(self) -> None:
+        """Stop sweeping."""
+        if self._timer is not None:
+            self._timer.cancel()
