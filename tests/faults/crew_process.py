@@ -13,7 +13,7 @@ from antiphon.testing.raw import BrokenAnswer
 from antiphon.testing.waiting import wait_until
 from tests.faults.http_process import AppProcess
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds for what takes several starts of a process, on a machine that has other things to do."""
 
 PROGRAM = ("-m", "tests.faults.crew_app")

@@ -94,7 +94,7 @@ class AppProcess:
 
     async def listens(self) -> None:
         """Return when it listens."""
-        await wait_until(lambda: self.port or self._process.returncode is not None, "it never listened", within=30.0)
+        await wait_until(lambda: self.port or self._process.returncode is not None, "it never listened", within=60.0)
         assert self.port, self.said
 
     def send(self, signal: Signals) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Annotated, Any
@@ -35,7 +35,7 @@ QUICK = {
     "CHANNELS_GRACE_TIME": "300ms",
     "CHANNELS_LINGER_TIME": "100ms",
     "CHANNELS_RENEW_TIME": "200ms",
-    "CHANNELS_LEASE_TIME": "1s",
+    "CHANNELS_LEASE_TIME": "2s",
     "CHANNELS_LOOK_TIME": "100ms",
 }
 """Times of tests that cross them."""
@@ -129,8 +129,8 @@ async def position(ctx: Context) -> Position:
 class Everything(Module):
     """All of it, so that one file can hold it."""
 
-    def __init__(self, *more: Any) -> None:
-        super().__init__("everything", needs=[Channels])
+    def __init__(self, *more: Any, needs: Iterable[type] = ()) -> None:
+        super().__init__("everything", needs=[Channels, *needs])
         self.more = more
 
     def gather(self, into: Gathered) -> None:
@@ -255,10 +255,12 @@ async def node(
     environ: Mapping[str, str] | None = None,
     *,
     more: tuple[Any, ...] = (),
+    needs: Iterable[type] = (),
+    values: Iterable[object] = (),
     clock: Clock | None = None,
 ) -> AsyncGenerator[Node]:
     """A node on this store."""
-    app = App("channels", modules=[Everything(*more)], clock=clock)
+    app = App("channels", modules=[Everything(*more, needs=needs)], values=values, clock=clock)
     settings = {"ANTIPHON_ENV": "test", "LOG_LEVEL": "error", "REDIS_URL": url, "REDIS_PREFIX": prefix}
     async with app.running(environ={**settings, **(environ or {})}) as runtime:
         yield Node(runtime)

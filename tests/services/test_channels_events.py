@@ -7,12 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
+from sqlalchemy import insert, select
 
 from antiphon.core.access import allow, anyone
 from antiphon.core.action import action
 from antiphon.core.channel import Position
 from antiphon.core.context import Context
-from antiphon.core.errors import CallError, Conflict, Defect, Forbidden, NotFound, NotSignedIn, TooLarge, Unavailable
+from antiphon.core.errors import CallError, Conflict, Defect, Forbidden, NotFound, NotSignedIn
+from antiphon.services.database import Work
+from antiphon.stores.base import Store
 from antiphon.testing.engines import ValkeyServer
 from antiphon.testing.waiting import wait_until
 from tests.services.channel_stage import (
@@ -32,6 +35,7 @@ from tests.services.channel_stage import (
     type_something,
     user,
 )
+from tests.services.database_stage import SCHEMA, counters
 
 
 @pytest.fixture
@@ -169,20 +173,6 @@ async def test_a_tenant_whose_id_could_be_taken_for_a_topic_has_none(nodes: tupl
         await nodes[0].screen(tenant_id=tenant_id).watch("bell")
 
 
-async def test_an_event_over_its_size_is_refused_while_the_call_runs(nodes: tuple[Node, Node]) -> None:
-    """32 KiB go, and not one byte more; the action may still do something else."""
-    here, _ = nodes
-    screen = here.screen()
-    await screen.watch("board")
-    room_for = 32_768 - len(b'{"event":"Posted","data":{"body":""}}')
-
-    await here.post("x" * room_for)
-    with pytest.raises(TooLarge):
-        await here.post("x" * (room_for + 1))
-
-    await screen.sees("x" * room_for)
-
-
 async def test_an_event_of_another_channel_is_a_mistake(nodes: tuple[Node, Node]) -> None:
     """What the type checker refuses is refused without one, too."""
 
@@ -266,62 +256,6 @@ async def test_who_is_not_signed_in_is_told_so(nodes: tuple[Node, Node]) -> None
         await screen.watch("board")
 
 
-async def test_the_bound_of_topics_is_kept(valkey: ValkeyServer, store_prefix: str) -> None:
-    """One topic too many is a Conflict; a repeat is free."""
-    async with node(valkey.url, store_prefix, {**QUICK, "CHANNELS_TOPICS": "2"}) as here:
-        screen = here.screen()
-        for number in (1, 2, 2):
-            await screen.watch(f"room:{number}")
-
-        with pytest.raises(Conflict, match="2 topics"):
-            await screen.watch("room:3")
-        screen.unwatch("room:1")
-        await screen.watch("room:3")
-
-
-async def test_the_bound_of_watchers_is_kept(valkey: ValkeyServer, store_prefix: str) -> None:
-    """One watcher too many on a node is Unavailable, and is there when another has gone."""
-    async with node(valkey.url, store_prefix, {**QUICK, "CHANNELS_WATCHERS": "2"}) as here:
-        screens = [here.screen() for _ in range(3)]
-        await screens[0].watch("bell")
-        await screens[1].watch("bell")
-
-        with pytest.raises(Unavailable):
-            await screens[2].watch("bell")
-        screens[0].lose()
-        await screens[2].watch("bell")
-
-
-async def test_what_is_held_back_is_bounded(valkey: ValkeyServer, store_prefix: str) -> None:
-    """A reply that is never sent does not collect events for ever."""
-    bounds = {**QUICK, "CHANNELS_QUEUE_BYTES": "1024", "CHANNELS_EVENT_BYTES": "512"}
-    async with node(valkey.url, store_prefix, bounds) as here:
-        slow, other = here.screen("ada"), here.screen("eve")
-        await other.watch("board")
-        watch = await here.channels.subscribe(slow.context(), "board", slow)
-
-        await here.post(*("x" * 400 for _ in range(4)))
-        await wait_until(lambda: len(other.bodies) == 4, "the other one waits")
-
-        assert sum(len(frame.data) for _, frame in watch.held) <= 1024
-        with pytest.raises(Unavailable):
-            watch.check()
-
-
-async def test_a_node_that_is_draining_takes_no_watchers(nodes: tuple[Node, Node]) -> None:
-    """Those that are there go on until they are dropped."""
-    here, there = nodes
-    screen = here.screen()
-    await screen.watch("board")
-
-    here.channels.drain()
-    await there.post("still")
-
-    await screen.sees("still")
-    with pytest.raises(Unavailable):
-        await here.screen().watch("board")
-
-
 async def test_a_position_names_the_place_before_the_rows(nodes: tuple[Node, Node]) -> None:
     """Nothing falls between a list and a subscribe with its position."""
     here, there = nodes
@@ -353,7 +287,7 @@ async def test_several_events_of_one_call_keep_their_order(nodes: tuple[Node, No
     here, there = nodes
     screen = there.screen()
     await screen.watch("board")
-    await here.channels.sender.logs._store.client.execute_command("SCRIPT", "FLUSH")  # pyright: ignore[reportPrivateUsage]  # a store that has just started
+    await here.runtime.require(Store, "the test").client.execute_command("SCRIPT", "FLUSH")
 
     @action("board:many", allow(anyone))
     async def many(ctx: Context) -> None:
@@ -387,3 +321,36 @@ async def test_a_bare_call_within_a_call_waits_for_the_outer_end(nodes: tuple[No
     await here.run(outer, fails=False)
 
     await screen.sees("inner")
+
+
+@action("numbers:post", allow(anyone))
+async def add_and_post(ctx: Context, number: int) -> None:
+    """Publish first, and write then."""
+    await board().publish(ctx, Posted(str(number)))
+    await ctx.get(Work).execute(insert(counters), {"id": number, "value": 0})
+
+
+@action("numbers:all", allow(anyone))
+async def numbers(ctx: Context) -> list[int]:
+    """The numbers that are committed."""
+    return [*await ctx.get(Work).scalars(select(counters.c.id))]
+
+
+async def test_an_event_is_shown_after_the_commit(valkey: ValkeyServer, store_prefix: str, database_url: str) -> None:
+    """Whoever hears of a row finds it, even if it was published before it was written; a rollback shows nothing."""
+    environ = {**QUICK, "DATABASE_URL": database_url}
+    async with node(
+        valkey.url, store_prefix, environ, more=(add_and_post, numbers), needs=[Work], values=[SCHEMA]
+    ) as here:
+        screen = here.screen()
+        await screen.watch("board")
+
+        await here.run(add_and_post, number=7)
+        await screen.sees("7")
+        found = await here.run(numbers)
+        with pytest.raises(Conflict):
+            await here.run(add_and_post, number=7)
+        await here.post("after")
+
+        await screen.sees("7", "after")
+        assert found == [7]

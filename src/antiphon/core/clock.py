@@ -39,19 +39,38 @@ class SystemClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
-    def monotonic(self) -> float:
-        return time.monotonic()
+    # The function itself: every call asks for it, and a frame of our own around it would cost more than it does.
+    monotonic = staticmethod(time.monotonic)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
 class RandomIds:
-    """Ids from the time and 74 random bits: names and no secrets. `random` seeds itself anew after a fork."""
+    """Ids from the time and 74 random bits: names and no secrets. `random` seeds itself anew after a fork.
+
+    The bits are new in every millisecond, and counted up within one, so that ids are in the order in which they were
+    made (RFC 9562 §6.2, method 2) and cost no more than to write them.
+    """
+
+    def __init__(self) -> None:
+        self._millis = 0
+        self._front = ""
+        self._last = 0
 
     def uuid7(self) -> str:
-        # One integer, formatted once: a third of the cost of uuid.UUID and str().
         millis = time.time_ns() // 1_000_000
+        if millis == self._millis:
+            self._last += 1
+            return f"{self._front}{self._last:012x}"
+        return self._renew(millis)
+
+    def _renew(self, millis: int) -> str:
+        """The first id of a millisecond. A clock that goes back begins anew as well, with other bits."""
         bits = getrandbits(74)
         text = f"{(millis << 80) | (7 << 76) | (bits >> 62 << 64) | (1 << 63) | (bits & 0x3FFFFFFFFFFFFFFF):032x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        self._millis = millis
+        self._front = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-"
+        # Half of the last group is left free, so that counting up never leaves it.
+        self._last = int(text[20:], 16) >> 1
+        return f"{self._front}{self._last:012x}"

@@ -42,7 +42,7 @@ class Context:
     most_seconds = inf
     facts: list[object] | None = None
     _identified = False
-    _ends: list[AtEnd] | None = None
+    steps: list[AtEnd] | None = None
     _made: dict[type, Any] | None = None
     _outer: Context | None = None
     _session: Session | None = None
@@ -237,11 +237,11 @@ class Context:
         # One dict and one list for both, so that whatever either makes belongs to the outer call's end.
         if self._made is None:
             self._made = {}
-        if self._ends is None:
-            self._ends = []
+        if self.steps is None:
+            self.steps = []
         if self.facts is None:
             self.facts = []
-        inner._made, inner._ends, inner.facts = self._made, self._ends, self.facts
+        inner._made, inner.steps, inner.facts = self._made, self.steps, self.facts
         return inner
 
     # The end
@@ -252,14 +252,14 @@ class Context:
         The first step to be registered runs first. On success a step may still raise, and its error becomes the call's
         own. For a stream the steps also run, with None, before each item leaves.
         """
-        if self._ends is None:
-            self._ends = []
-        self._ends.append(step)
+        if self.steps is None:
+            self.steps = []
+        self.steps.append(step)
 
     @property
     def has_steps(self) -> bool:
         """Whether something has to happen before the answer leaves."""
-        return bool(self._ends)
+        return bool(self.steps)
 
     async def finish(self, error: BaseException | None) -> None:
         """Run every step. After a failure the remaining steps are told of it; the first failure is raised.
@@ -267,7 +267,7 @@ class Context:
         What fails after that is only logged: the caller is told why the call ended.
         """
         failed = error
-        for step in self._ends or ():
+        for step in self.steps or ():
             try:
                 await step(failed)
             except BaseException as problem:  # noqa: BLE001  # the other steps must still run; it is raised below
@@ -277,6 +277,6 @@ class Context:
                     self.log.error("call.end_failed", error=problem)
         if failed is not None:
             # Each step was told how the call ended, and is not told again.
-            self._ends = None
+            self.steps = None
             if error is None:
                 raise failed

@@ -206,6 +206,8 @@ class Relay:
         """A fresh connection has heard nothing and been asked nothing: everything is said anew."""
         self._commands.clear()
         self._unconfirmed.clear()
+        # It has its own chance to be heard, however much was missing on the one before.
+        self._missing = 0
         for name, ear in self._ears.items():
             ear.torn = ear.torn or ear.confirmed.is_set()
             ear.confirmed.clear()
@@ -262,6 +264,7 @@ class Relay:
             await self._clock.sleep(self._settings.ping_time.total_seconds())
             if self._missing >= _MOST_MISSING:
                 self.deaf = True
+                self._missing = 0
                 self._rebuild("it does not hear itself")
             self._missing += 1
             try:

@@ -30,7 +30,7 @@ class AsgiHead(Head):
     def __init__(self, fields: Sequence[Field]) -> None:
         self._fields = fields
         self._index: dict[bytes, bytes] | None = None
-        self.accepted = False
+        self.notes = 0
 
     def get(self, name: bytes) -> str | None:
         index = self._index

@@ -43,13 +43,13 @@ class HeadBounds:
 class Head(ABC):
     """The header fields of a request. One object may serve several requests of a connection that sent the same ones.
 
-    `accepted` is for the layer above: once it found nothing wrong with these fields, it says so here and need not
-    look again.
+    `notes` are for the layer above: what it found out about these fields it may keep here, as bits, and need not find
+    out again. They are 0 at first.
     """
 
-    __slots__ = ("accepted",)
+    __slots__ = ("notes",)
 
-    accepted: bool
+    notes: int
 
     @abstractmethod
     def get(self, name: bytes) -> str | None:

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from os import PathLike
 from typing import final
 
+from msgspec import Struct
+
 Headers = list[tuple[bytes, bytes]]
 """Header fields in the order in which they are sent; names in lower case."""
 
@@ -38,19 +40,16 @@ _NONE = FixedHeaders()
 
 
 @final
-class Response:
+class Response(Struct, eq=False):
     """An answer whose whole body is there. Nothing here is changed while it is sent, so one may be sent many times.
 
     `headers` are this answer's own; those of `fixed` go out as well.
     """
 
-    __slots__ = ("body", "fixed", "headers", "status")
-
-    def __init__(self, status: int, headers: Headers, body: bytes = b"", fixed: FixedHeaders = _NONE) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
-        self.fixed = fixed
+    status: int
+    headers: Headers
+    body: bytes = b""
+    fixed: FixedHeaders = _NONE
 
     def __repr__(self) -> str:
         return f"<Response {self.status}, {len(self.body)} bytes>"

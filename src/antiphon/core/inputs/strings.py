@@ -19,10 +19,14 @@ MOST_VALUES = 1_000
 """No input takes more strings than this under one name."""
 
 
+_SHORT = 16
+"""Digits that are a number whatever else is asked: the path of most ids, at a tenth of the cost of converting."""
+
+
 class StringReader:
     """Reads the strings given for one input."""
 
-    __slots__ = ("annotation", "list", "numbers", "raw", "structure", "text")
+    __slots__ = ("annotation", "list", "number", "numbers", "raw", "structure", "text")
 
     def __init__(self, annotation: Any) -> None:
         self.annotation = annotation
@@ -30,6 +34,7 @@ class StringReader:
         self.structure = is_structure(annotation)
         self.text = is_text(annotation)
         self.raw = annotation is str
+        self.number = annotation is int
         self.numbers = any(kind in (float, Decimal, Secret) for kind in map(_kind, alternatives(annotation)))
 
     def read(self, given: Sequence[str], name: str, faults: list[Fault]) -> Any:
@@ -49,6 +54,8 @@ class StringReader:
             return ABSENT
         if self.structure:
             return self._read_structure(text, name, faults)
+        if self.number and len(text) < _SHORT and text.isascii() and text.isdigit():
+            return int(text)
         try:
             value = msgspec.convert(text, self.annotation, strict=False, dec_hook=convert_kind)
         except (msgspec.ValidationError, ValueError):

@@ -1,6 +1,6 @@
 """What a client is shown of its topics: the frames, written here and nowhere else."""
 
-# A frame is one JSON object (WIRE §7). An event's frame is the entry of the log behind the name of its topic, so an
+# A frame is one JSON object. An event's frame is the entry of the log behind the name of its topic, so an
 # event is encoded once by who publishes it, and every node only puts two pieces of bytes together, once for all of its
 # watchers.
 #

@@ -12,18 +12,18 @@ class Clients:
     """The long calls whose client is watched. A call that ends before the next sweep is never looked at."""
 
     def __init__(self) -> None:
-        self._watching: dict[Context, asyncio.Task[None]] = {}
+        self.watching: dict[Context, asyncio.Task[None]] = {}
         self._left: set[Context] = set()
 
     def watch(self, ctx: Context, task: asyncio.Task[object]) -> None:
         """Cancel the call when its client leaves. Calls that write run to their end, and their result is dropped."""
         connection = ctx.connection
-        if not ctx.safe or ctx in self._watching or not isinstance(connection, HttpConnection):
+        if not ctx.safe or ctx in self.watching or not isinstance(connection, HttpConnection):
             return
         if connection.request.has_body:
             # The body is being read, and a server tells of a client's leaving to one reader only.
             return
-        self._watching[ctx] = asyncio.create_task(self._wait(ctx, connection, task))
+        self.watching[ctx] = asyncio.create_task(self._wait(ctx, connection, task))
 
     def has_left(self, ctx: Context) -> bool:
         """Whether the call was cancelled because its client left."""
@@ -36,11 +36,10 @@ class Clients:
 
     def forget(self, ctx: Context) -> None:
         """Stop watching: the call has ended."""
-        if self._watching:
-            watching = self._watching.pop(ctx, None)
-            if watching is not None:
-                watching.cancel()
-            self._left.discard(ctx)
+        watching = self.watching.pop(ctx, None)
+        if watching is not None:
+            watching.cancel()
+        self._left.discard(ctx)
 
     async def _wait(self, ctx: Context, connection: HttpConnection, task: asyncio.Task[object]) -> None:
         await connection.request.wait_until_left()

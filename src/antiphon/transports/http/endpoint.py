@@ -11,6 +11,7 @@ from antiphon.core.context import Context
 from antiphon.transports.http.answers import NO_STORE, VARY, Answers
 from antiphon.transports.http.browsers import POLICY, SECURITY
 from antiphon.transports.http.connection import NO_PATH_INPUTS, HttpConnection, LeftWhileReading
+from antiphon.transports.http.peers import is_plain
 from antiphon.transports.http.reading import InputReader
 from antiphon.transports.http.routes import ETag, Route
 from antiphon.transports.http.streams import EVENTS, FORMS, OpenStream, as_events, as_lines
@@ -70,7 +71,8 @@ class Endpoint:
     async def _respond(self, ctx: Context, connection: HttpConnection) -> Answer:
         request, server = connection.request, self._server
         try:
-            self._read_head(request, ctx)
+            if not is_plain(request.head):
+                self._read_head(request, ctx)
             if self.action.streams:
                 return server.finish(request, await self._stream(ctx, connection))
             if self._safe:
@@ -93,7 +95,8 @@ class Endpoint:
                 task.uncancel()
             return server.refuse(request, unavailable("The server went away before this was done."), ctx.request_id)
         finally:
-            server.clients.forget(ctx)
+            if server.clients.watching:
+                server.clients.forget(ctx)
             if connection.form is not None:
                 await connection.form.close()
 

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from antiphon.transports.http.settings import HttpSettings, head_bounds_of
 from antiphon.wire.faults import FAULTS, WireFault, malformed
+from antiphon.wire.head import Head
 from antiphon.wire.hosts import Host, Hosts, parse_host
 from antiphon.wire.paths import split_path
 from antiphon.wire.proxies import Client, TrustedProxies
 from antiphon.wire.request import Request
 
+ACCEPTED, PLAIN, REMARKABLE = 1, 2, 4
+"""Notes on a head: its bounds and host are in order; it has none of the headers below; it has one."""
+
+_REMARKS = (b"sec-fetch-site", b"origin", b"expect", b"if-match", b"x-request-timeout")
+
 MISDIRECTED = FAULTS["MISDIRECTED"].status
+
+
+def is_plain(head: Head) -> bool:
+    """Whether none of the headers is there that change whether and how a call is run. Found out once for a head."""
+    if not head.notes & (PLAIN | REMARKABLE):
+        head.notes |= PLAIN if all(head.get(name) is None for name in _REMARKS) else REMARKABLE
+    return bool(head.notes & PLAIN)
 
 
 class Peers:
@@ -28,14 +41,15 @@ class Peers:
         if len(request.path) + len(request.query) > bounds.url_bytes:
             bounds.check_target(len(request.path) + len(request.query))
         head = request.head
-        if head.accepted:
+        if head.notes & ACCEPTED:
             return
         head.check(bounds)
         hosts = head.values(b"host")
         if hosts or request.version not in ("1.0", "2", "3"):
             self._check_host(request, hosts)
-        # HTTP/1.0 may come without a host; the next request with these headers may be 1.1.
-        head.accepted = bool(hosts)
+        if hosts:
+            # HTTP/1.0 may come without a host; the next request with these headers may be 1.1.
+            head.notes |= ACCEPTED
 
     def _check_host(self, request: Request, hosts: list[str]) -> None:
         said = self._client(request).host if self._trusting else None

@@ -12,7 +12,7 @@ A path is compared after decoding, segment by segment, so `%2F` never becomes a 
 from __future__ import annotations
 
 import re
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from antiphon.core.errors import SetupError
 from antiphon.wire.faults import WireFault, method_not_allowed, not_found
@@ -43,13 +43,6 @@ class Resource(Generic[E]):
         """The methods that `Allow` names."""
         known = {*self.endpoints, "OPTIONS"}
         return sorted(known | {"HEAD"} if "GET" in known else known)
-
-
-class Found(NamedTuple, Generic[E]):
-    """An endpoint and the texts that the path gives its inputs."""
-
-    endpoint: E
-    inputs: dict[str, str]
 
 
 class _Node(Generic[E]):
@@ -123,7 +116,12 @@ class Router(Generic[E]):
         # Nothing counts before fixed segments all the way to one place at the end, so no walk would end elsewhere.
         before, _, last = path.rpartition(b"/")
         resource = self._tails.get(before)
-        if resource is not None and last and not last.translate(None, _PLAIN) and path.count(b"/") <= self._max_segments:
+        if (
+            resource is not None
+            and last
+            and not last.translate(None, _PLAIN)
+            and path.count(b"/") <= self._max_segments
+        ):
             return resource, [last.decode("ascii")]
         segments = split_path(path, self._max_segments)
         texts: list[str] = []
@@ -140,18 +138,18 @@ class Router(Generic[E]):
                 }
         raise self._missing(segments)
 
-    def find(self, method: str, path: bytes) -> Found[E]:
-        """The endpoint of a request. Raises a 404 or a 405 with `Allow`."""
+    def find(self, method: str, path: bytes) -> tuple[E, dict[str, str]]:
+        """The endpoint of a request, and the texts that the path gives its inputs. Raises a 404 or a 405."""
         resource, texts = self.resource(path)
         endpoint = resource.endpoints.get(method)
         if endpoint is None:
             raise method_not_allowed(resource.methods)
         if isinstance(texts, dict):
-            return Found(endpoint, texts)
+            return endpoint, texts
         names = resource.names[method]
         if len(names) == 1:
-            return Found(endpoint, {names[0]: texts[0]})
-        return Found(endpoint, dict(zip(names, texts, strict=True)))
+            return endpoint, {names[0]: texts[0]}
+        return endpoint, dict(zip(names, texts, strict=True))
 
     def _walk(self, node: _Node[E], segments: list[str], at: int, texts: list[str]) -> Resource[E] | None:
         """The first resource that fits, fixed segments before places; `texts` gains what the places hold."""

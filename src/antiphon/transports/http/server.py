@@ -15,7 +15,7 @@ from antiphon.transports.http.browsers import POLICY, SAFE, SECURITY, STRICT_TRA
 from antiphon.transports.http.clients import Clients
 from antiphon.transports.http.connection import NO_PATH_INPUTS
 from antiphon.transports.http.errors import error_body, error_headers, status_of
-from antiphon.transports.http.peers import Peers
+from antiphon.transports.http.peers import Peers, is_plain
 from antiphon.transports.http.router import Router
 from antiphon.transports.http.settings import HttpSettings
 from antiphon.transports.http.streams import OpenStream
@@ -58,11 +58,13 @@ class Server:
         self.coding = Encoder()
         self.clients = Clients()
         self.router: Router[Page] = Router(settings.path_segments)
+        self._fixed = self.router.fixed
         self.fallbacks: list[Fallback] = []
         self.upload_folder = runtime.info.folder / "uploads"
         self.draining = asyncio.Event()
         self.leaving = False
         self.streams: set[OpenStream] = set()
+        self._new_id = runtime.ids.uuid7
         self._plain = not self.browsers.shares and not settings.trusted_proxies
 
     # One request
@@ -72,13 +74,13 @@ class Server:
         try:
             self.peers.check_head(request)
             method = request.method
-            resource = self.router.fixed.get(request.path)
+            resource = self._fixed.get(request.path)
             page = resource.endpoints.get(method) if resource is not None else None
-            if page is not None:
-                if method not in SAFE:
-                    self.browsers.refuse_cross_site(request)
-                return page.respond(request)
-            return self._find(request)
+            if page is None:
+                return self._find(request)
+            if method not in SAFE and not is_plain(request.head):
+                self.browsers.refuse_cross_site(request)
+            return page.respond(request)
         except Exception as error:  # noqa: BLE001  # told apart there
             return self.fail(request, error, self.request_id(request))
 
@@ -98,7 +100,7 @@ class Server:
         try:
             if method == "OPTIONS":
                 return self.options(request, self.router.resource(request.path)[0].methods)
-            found = self.router.find("GET" if method == "HEAD" else method, request.path)
+            page, path_inputs = self.router.find("GET" if method == "HEAD" else method, request.path)
         except WireFault as fault:
             if fault.type == "NOT_FOUND":
                 for fallback in self.fallbacks:
@@ -106,9 +108,9 @@ class Server:
                     if answer is not None:
                         return answer
             raise
-        if method not in SAFE:
+        if method not in SAFE and not is_plain(request.head):
             self.browsers.refuse_cross_site(request)
-        return found.endpoint.respond(request, found.inputs)
+        return page.respond(request, path_inputs)
 
     def options(self, request: Request, methods: Sequence[str]) -> Answer:
         """What may be asked at a path, for programs and for the browsers' preflight."""
@@ -127,7 +129,9 @@ class Server:
 
     def request_id(self, request: Request) -> str:
         """A new id, or the one that a trusted proxy gave."""
-        return self.peers.request_id(request) or self.runtime.ids.uuid7()
+        if self._plain:
+            return self._new_id()
+        return self.peers.request_id(request) or self._new_id()
 
     def finish[A: Answer](self, request: Request, answer: A) -> A:
         """Add what depends on the client or on the server's state."""

@@ -118,7 +118,7 @@ class Http:
         member = server.runtime.find(Member)
         self._doors = doors = Doors.open(server.settings) if member is None else Doors.handed_on(member.descriptors)
         self._listener = Listener(
-            self.respond,
+            server.respond,
             refuse=server.turn_away,
             report=self._report,
             exhausted=self._report_exhausted,

@@ -16,6 +16,12 @@ _PAUSE_SECONDS: Final = 1.0
 
 _EXHAUSTED: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
+# What Linux says of a connection that broke before it was accepted, or that a firewall forbids (accept(2)).
+_BROKEN: Final = frozenset(
+    (errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.ENETDOWN, errno.ENOPROTOOPT, errno.EHOSTDOWN)
+    + (errno.EOPNOTSUPP, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT)
+)
+
 type Address = tuple[object, ...] | str | bytes | None
 
 type Accepted = Callable[[socket.socket, Address], None]
@@ -46,14 +52,17 @@ class Acceptor:
         for _ in range(_MOST_AT_ONCE):
             try:
                 connected, address = self.listening.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            except (BlockingIOError, InterruptedError):
+                # All that waited were accepted: if descriptors run out again, that is news.
+                self._told = False
                 return
             except OSError as error:
+                if error.errno in _BROKEN:
+                    continue
                 if error.errno not in _EXHAUSTED:
                     raise
                 self._rest(error)
                 return
-            self._told = False
             self._accepted(connected, address)
 
     def _rest(self, error: OSError) -> None:

@@ -12,7 +12,7 @@ from antiphon.wire.response import DEFECT, NOT_AT_ONCE, Answer, Headers, Respons
 from antiphon.wire.server.flow import Flow
 from antiphon.wire.server.heads import HeadReader
 from antiphon.wire.server.request import HELD_BYTES, ServerRequest
-from antiphon.wire.server.sending import AT_EOF, CLOSE, KEEP, NEVER, pour, write_plain
+from antiphon.wire.server.sending import AT_EOF, CLOSE, CLOSE_FIELD, KEEP, NEVER, pour, write_plain
 from antiphon.wire.server.shared import Shared
 
 # The life of a connection
@@ -90,6 +90,11 @@ class Connection(asyncio.Protocol):
         self._taking = self._closing = self._unread = self._begun = self._leaving = False
 
     # What the transport tells
+
+    @property
+    def made(self) -> bool:
+        """Whether it has had a transport, and so is counted off by itself."""
+        return hasattr(self, "flow")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin: nothing is expected but a first request."""
@@ -323,10 +328,9 @@ class Connection(asyncio.Protocol):
             # What the client still sends is nobody's. One that waits for our 100 sends nothing.
             self._closing = True
             self._unread = not request.is_held_back
-        for name, _ in headers:
-            if name == b"connection":
-                self._closing = True
-                return b""
+        if CLOSE_FIELD in headers:
+            self._closing = True
+            return b""
         if self._closing:
             return CLOSE
         return KEEP if request is not None and request.version == "1.0" else b""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from antiphon.wire.faults import malformed
+from antiphon.wire.faults import headers_too_large, malformed
 from antiphon.wire.head import Field, Head, HeadBounds, join
+from antiphon.wire.hosts import parse_host
 
 CHUNKED: Final = -1
 """The length of a body that says itself where it ends."""
+
+BESIDE_HEADER_BYTES: Final = 4
+"""What a line of the head holds beside a header's name and value: a colon, a space, CR and LF."""
 
 # The theory. llhttp has read these bytes before we do and refused whatever is no header: folded lines, a bare CR or LF,
 # a space before the colon, control characters, a Content-Length that is repeated, signed or beside a
@@ -25,13 +29,13 @@ CHUNKED: Final = -1
 class Fields(Head):
     """The fields of one or more requests. Making one raises WireFault for framing that cannot be trusted (400, 431)."""
 
-    __slots__ = ("_found", "_lower", "closes", "expects", "keeps", "length", "raw")
+    __slots__ = ("_found", "_lower", "closes", "expects", "hosted", "keeps", "length", "plain", "raw")
 
     def __init__(self, raw: bytes, bounds: HeadBounds) -> None:
         self.raw = raw
         self._lower = raw.lower()
         self._found: dict[bytes, str | None] = {}
-        self.accepted = False
+        self.notes = 0
         self._check(bounds)
         self.length = self._framing()
         self.closes = self.keeps = False
@@ -41,10 +45,23 @@ class Fields(Head):
             self.closes = "close" in words
             self.keeps = "keep-alive" in words
         self.expects = self.get(b"expect") is not None
+        self.hosted = self._has_host()
+        # What nearly all requests are. Proxy-Connection means nothing (RFC 9112 §C.2.2), but llhttp obeys it.
+        self.plain = self.hosted and not self.length and self.get(b"proxy-connection") is None
+
+    def _has_host(self) -> bool:
+        hosts = self.values(b"host")
+        if len(hosts) > 1:
+            raise malformed("The request has more than one Host.", close=True)
+        if hosts and parse_host(hosts[0]) is None:
+            raise malformed("The Host is malformed.", close=True)
+        return bool(hosts)
 
     def _check(self, bounds: HeadBounds) -> None:
         raw = self.raw
-        # Two bytes for each line end and two for ": " are in `raw` and in no header's size; this only saves the look.
+        if len(raw) > bounds.header_bytes + BESIDE_HEADER_BYTES * (bounds.header_count + 1):
+            raise headers_too_large(f"The headers are longer than {bounds.header_bytes:,} bytes.")
+        # What `raw` holds beside the headers only makes it look at some that are small enough.
         if raw.count(b"\r\n") > bounds.header_count + 1 or len(raw) > min(bounds.one_header_bytes, bounds.header_bytes):
             bounds.check_fields(self._all())
 

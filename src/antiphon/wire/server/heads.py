@@ -8,7 +8,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from antiphon.wire.faults import headers_too_large, malformed, url_too_long
 from antiphon.wire.head import HeadBounds
-from antiphon.wire.server.fields import Fields
+from antiphon.wire.server.fields import BESIDE_HEADER_BYTES, Fields
 from antiphon.wire.server.target import METHODS, VERSIONS, read_target
 
 # The theory. Two read each head:
@@ -35,20 +35,20 @@ _BESIDE_TARGET_BYTES: Final = 32
 class HeadReader:
     """Reads one head after the other. After `read` said so, the parts of the head stand here until it is called again.
 
-    `rest` is what followed the head. `upgrades` says that the client asks for another protocol.
+    `rest` is what followed the head.
     """
 
     __slots__ = (
         "_bounds",
         "_complete",
         "_held",
+        "_last",
         "_parser",
         "fields",
         "method",
         "path",
         "query",
         "rest",
-        "upgrades",
         "version",
     )
 
@@ -62,21 +62,21 @@ class HeadReader:
         self._bounds = bounds
         self._parser: HttpRequestParser | None = None
         self._complete = False
+        self._last: Fields | None = None
         self._held: bytearray | None = None
         self.rest = b""
-        self.upgrades = False
 
     @property
     def begun(self) -> bool:
-        """Whether a part of a head is held."""
-        return self._held is not None
+        """Whether a part of a head is held; half of a line end before it is none."""
+        return self._held is not None and self._held != b"\r"
 
     def read(self, data: bytes) -> bool:
         """Read on; whether a head is whole now. Raises WireFault, after which nothing more can be read here."""
         if self._held is not None:
             return self._read_on(data)
         end = data.find(_END)
-        if end <= 0 or data[0] == 13:
+        if end <= 0 or data[0] <= 13:
             return self._begin(data)
         size = end + 4
         if size == len(data):
@@ -91,14 +91,20 @@ class HeadReader:
 
     def _begin(self, data: bytes) -> bool:
         """Drop the line ends that some clients send after a body, then begin to hold."""
-        while data[:2] == _CRLF:
-            data = data[2:]
+        at = 0
+        while data.startswith(_CRLF, at):
+            at += 2
+        # Cut once: a client may send nothing but line ends.
+        data = data[at:]
         if not data:
             return False
         if data != b"\r":
+            # llhttp would skip a bare CR or LF here; a method begins with neither.
+            if data[0] <= 13:
+                raise malformed("The request cannot be read.", close=True)
             if _END in data:
                 return self.read(data)
-            self._judge(data)
+            self._judge_part(data)
         self._held = bytearray(data)
         self._check_size(self._held)
         return False
@@ -107,17 +113,17 @@ class HeadReader:
         held = self._held
         if held is None:
             raise RuntimeError("Nothing is held.")
-        if bytes(held) == b"\r":
+        if held == b"\r":
             # The beginning of a line end before the head, or of nothing that is known.
             self._held = None
             if data[:1] != b"\n":
-                raise malformed(close=True)
+                raise malformed("The request cannot be read.", close=True)
             return self.read(data[1:]) if len(data) > 1 else False
         known = len(held)
         held += data
         end = held.find(_END, max(0, known - 3))
         if end < 0:
-            self._judge(data)
+            self._judge_part(data)
             self._check_size(held)
             return False
         size = end + 4
@@ -135,8 +141,8 @@ class HeadReader:
             if len(held) > bounds.url_bytes + _BESIDE_TARGET_BYTES:
                 raise url_too_long(bounds.url_bytes)
             return
-        # Each line has four bytes that belong to no header.
-        if len(held) - line > bounds.header_bytes + 4 * (bounds.header_count + 1):
+        # All but the last CR, which may be the first half of the end.
+        if len(held) - line - 1 > bounds.header_bytes + BESIDE_HEADER_BYTES * (bounds.header_count + 1):
             raise headers_too_large(f"The headers are longer than {bounds.header_bytes:,} bytes.")
         if held.count(_CRLF) > bounds.header_count + 2:
             raise headers_too_large(f"There are more than {bounds.header_count} headers.")
@@ -150,12 +156,17 @@ class HeadReader:
         try:
             parser.feed_data(data)
         except HttpParserUpgrade:
-            self.upgrades = True
+            # It would read nothing more, because another protocol might follow. Whether one does is not its to say.
             self._parser = None
         except HttpParserError:
             # Without the parser's own words: they say what it is, and the request's bytes may be in them.
             self._parser = None
             raise malformed("The request cannot be read.", close=True) from None
+
+    def _judge_part(self, data: bytes) -> None:
+        self._judge(data)
+        if self._complete:
+            raise malformed("The request cannot be read.", close=True)
 
     def on_headers_complete(self) -> None:
         """What llhttp calls at the end of a head."""
@@ -178,18 +189,24 @@ class HeadReader:
         self.version = VERSIONS[version]
         self.method = METHODS.get(method) or method.decode("ascii")
         raw = head[line:-2]
-        fields = getattr(self, "fields", None)
+        fields = self._last
         if fields is None or fields.raw != raw:
-            self.fields = fields = Fields(raw, bounds)
-        if fields.length:
-            self._parser = None
-            if fields.length < 0 and version == b"HTTP/1.0":
-                raise malformed("HTTP/1.0 has no Transfer-Encoding.", close=True)
+            self.fields = self._last = fields = Fields(raw, bounds)
+        if not fields.plain:
+            self._look_closer(fields, version)
         if target[0] != 47:
             target = read_target(method, target, fields.get(b"host"))
         if b"#" in target:
             raise malformed("The target holds a fragment.", close=True)
         self.path, _, self.query = target.partition(b"?")
+
+    def _look_closer(self, fields: Fields, version: bytes) -> None:
+        """Refuse what only the version decides, and begin anew with llhttp where it would not read the next head."""
+        if not fields.hosted and version == b"HTTP/1.1":
+            raise malformed("The request has no Host.", close=True)
+        if fields.length < 0 and version == b"HTTP/1.0":
+            raise malformed("HTTP/1.0 has no Transfer-Encoding.", close=True)
+        self._parser = None
 
     def close(self) -> None:
         """Let go of the parser, which knows this reader and would keep both alive."""

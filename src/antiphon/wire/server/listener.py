@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from ipaddress import ip_address
 
 from antiphon.wire.server.accepting import Acceptor, Address, peer_of
@@ -21,12 +21,20 @@ CANCEL_SECONDS = 2.0
 """How long what still runs for a connection has to clean up once the connection is gone."""
 
 
+def is_loopback(peer: str) -> bool:
+    """Whether an address is this machine's own."""
+    try:
+        return ip_address(peer).is_loopback
+    except ValueError:
+        return False
+
+
 class Listener:
     """The listening sockets of one server and the connections that came through them.
 
     `respond` answers requests; `refuse` gives the answer to bytes that are no request, and to requests of a connection
     that is one too many. `report` is told of defects, `exhausted` when there are no descriptors left to accept
-    with. Connections from addresses for which `exempt` is true are not counted by address.
+    with. Connections from addresses for which `exempt` or `is_local` is true are not counted by address.
     """
 
     def __init__(
@@ -38,10 +46,12 @@ class Listener:
         exhausted: Callable[[OSError], None],
         exempt: Callable[[str], bool],
         bounds: Bounds,
+        is_local: Callable[[str], bool] = is_loopback,
     ) -> None:
         self._shared = Shared(respond, refuse, report, bounds)
         self._exhausted = exhausted
         self._exempt = exempt
+        self._is_local = is_local
         self._tls: ssl.SSLContext | None = None
         self._acceptors: list[Acceptor] = []
         self._connecting: set[asyncio.Task[None]] = set()
@@ -53,13 +63,19 @@ class Listener:
 
     def __len__(self) -> int:
         """How many connections are open."""
-        return len(self._shared.connections) + len(self._shared.taken)
+        return len(self._shared)
+
+    @property
+    def connections(self) -> Collection[Connection]:
+        """Those that speak HTTP."""
+        return self._shared.connections
 
     def _accepted(self, connected: socket.socket, address: Address) -> None:
         peer = peer_of(address)
         counted = "" if not peer or self._is_local(peer) or self._exempt(peer) else peer
         shared = self._shared
-        if (counted and not shared.enter(counted)) or shared.overfull:
+        # Counted by address last: what is turned away here is never counted off again.
+        if shared.is_overfull(len(self._connecting)) or (counted and not shared.enter(counted)):
             connected.close()
             return
         connecting = shared.loop.create_task(self._connect(connected, peer, counted))
@@ -68,28 +84,22 @@ class Listener:
 
     async def _connect(self, connected: socket.socket, peer: str, counted: str) -> None:
         shared, tls = self._shared, self._tls
-        scheme = "http" if tls is None else "https"
-        if connected.family != socket.AF_UNIX:
-            # A small answer must not wait for the client's word that the one before it has come.
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = Connection(shared, peer, counted, "http" if tls is None else "https")
         try:
+            if connected.family != socket.AF_UNIX:
+                # A small answer must not wait for the client's word that the one before it has come.
+                connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await shared.loop.connect_accepted_socket(
-                lambda: Connection(shared, peer, counted, scheme),
+                lambda: connection,
                 connected,
                 ssl=tls,
                 ssl_handshake_timeout=None if tls is None else HANDSHAKE_SECONDS,
             )
         except (OSError, ssl.SSLError, asyncio.CancelledError):
-            # Whoever cannot finish a handshake is nobody we could tell.
+            # Whoever cannot finish a handshake is nobody we could tell. One that was made counts itself off.
             connected.close()
-            shared.leave(counted)
-
-    @staticmethod
-    def _is_local(peer: str) -> bool:
-        try:
-            return ip_address(peer).is_loopback
-        except ValueError:
-            return False
+            if not connection.made:
+                shared.leave(counted)
 
     def close(self) -> None:
         """Accept nothing more; open connections go on."""

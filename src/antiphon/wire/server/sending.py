@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 #   FileResponse        head with the length, pieces of 256 KiB; a file that came up short ends the connection
 #   HEAD, 204, 304      the head alone; 204 and 304 have no length (RFC 9110 §8.6)
 
+CLOSE_FIELD = (b"connection", b"close")
 CLOSE = b"connection: close\r\n"
 KEEP = b"connection: keep-alive\r\n"
 
@@ -36,7 +37,9 @@ def write_plain(connection: Connection, request: ServerRequest | None, answer: R
     """A whole answer, ready to be sent. Raises ValueError for a header that would be more than one."""
     shared, status, body, headers = connection.shared, answer.status, answer.body, answer.headers
     start = shared.starts.get(status) or shared.start(status)
-    lines = b"".join([write_field(name, value) for name, value in headers])
+    lines = b""
+    for name, value in headers:
+        lines += write_field(name, value)
     ending = connection.ending(request, headers)
     if status == 204 or status == 304:
         return b"%b%b%b%b\r\n" % (start, lines, answer.fixed.lines, ending)

@@ -92,13 +92,20 @@ class Shared:
             self._date = b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
             self.starts.clear()
         for connection in list(self.connections):
-            connection.check(self.now)
+            self._check(connection)
         for transport in [transport for transport in self.taken if transport.is_closing()]:
             self.leave(self.taken.pop(transport))
         every = self.bounds.sweep_seconds
         # At the beginning of a second, so that the date is never one behind.
         wait = every if every < 1.0 else 1.0 - time() % 1.0 + 0.001
         self._timer = self.loop.call_later(wait, self.sweep)
+
+    def _check(self, connection: Connection) -> None:
+        try:
+            connection.check(self.now)
+        except Exception as defect:  # noqa: BLE001  # one connection must not end the watch over all others
+            self.report(defect)
+            connection.abort()
 
     def enter(self, address: str) -> bool:
         """Count one more connection of this address; False, uncounted, when it has as many as it may."""
@@ -117,15 +124,18 @@ class Shared:
             else:
                 del self.addresses[address]
 
-    @property
-    def overfull(self) -> bool:
-        """Whether there are so many that one more is not even told so."""
-        return len(self.connections) + len(self.taken) > self.bounds.connections + self.bounds.turned_away
+    def __len__(self) -> int:
+        """How many connections are open."""
+        return len(self.connections) + len(self.taken)
+
+    def is_overfull(self, connecting: int) -> bool:
+        """Whether there are so many that one more is not even told so; `connecting` are on their way to be some."""
+        return len(self) + connecting >= self.bounds.connections + self.bounds.turned_away
 
     @property
     def full(self) -> bool:
-        """Whether there are as many connections as may be served."""
-        return len(self.connections) + len(self.taken) > self.bounds.connections
+        """Whether there are more connections than may be served."""
+        return len(self) > self.bounds.connections
 
     def turn_away(self, request: Request) -> Response:
         """Answer a request of a connection that is one too many."""
@@ -142,16 +152,20 @@ class Shared:
         if connection in self.connections:
             self.connections.discard(connection)
             self.leave(address)
-            if not self.connections and self._emptied is not None and not self._emptied.done():
-                self._emptied.set_result(None)
+            self._tell_emptied()
 
     def hand_over(self, connection: Connection, transport: asyncio.Transport, address: str) -> None:
         """Another protocol has the transport of this connection now; it counts until it closes."""
         self.connections.discard(connection)
         self.taken[transport] = address
+        self._tell_emptied()
+
+    def _tell_emptied(self) -> None:
+        if not self.connections and self._emptied is not None and not self._emptied.done():
+            self._emptied.set_result(None)
 
     async def emptied(self) -> None:
-        """Wait until no connection is open."""
+        """Wait until no connection speaks HTTP any longer."""
         if self.connections:
             self._emptied = self.loop.create_future()
             await self._emptied

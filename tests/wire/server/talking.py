@@ -1,0 +1,79 @@
+"""A client that sends exactly these bytes in exactly these segments, and reads all answers until the end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from itertools import pairwise
+
+from antiphon.testing.raw import BrokenAnswer, RawAnswer, RawHttp
+from tests.wire.server.stage import HOST, Stage
+
+SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
+"""A good request, to stand behind bytes after which nothing may be read as one."""
+
+
+class Talk(RawHttp):
+    """A connection whose sends leave at once, each as a segment of its own that the server has read when it returns."""
+
+    direct: socket.socket
+
+    async def segments(self, segments: Iterable[bytes]) -> None:
+        """Send each of these by itself, until the server takes no more."""
+        for segment in segments:
+            while segment:
+                try:
+                    segment = segment[self.direct.send(segment) :]
+                except BlockingIOError:
+                    pass
+                except ConnectionError:
+                    return
+                # The server shares this loop: with the next turn it has read what is there.
+                await asyncio.sleep(0)
+
+    async def answers(self, methods: Sequence[str] = ()) -> list[RawAnswer]:
+        """Every answer until the server closes; a connection that is cut within one is a BrokenAnswer."""
+        found: list[RawAnswer] = []
+        rest = iter(methods)
+        while True:
+            try:
+                found.append(await self.answer(next(rest, "GET")))
+            except BrokenAnswer as cut:
+                if not str(cut).endswith("where a line belongs.") or cut.__cause__ is None:
+                    raise
+                partial = getattr(cut.__cause__, "partial", b"")
+                if partial:
+                    raise
+                return found
+
+
+@asynccontextmanager
+async def talking(stage: Stage, *, source: str | None = None) -> AsyncGenerator[Talk]:
+    """Connect to a stage, from another address of this machine if so said."""
+    client = socket.socket()
+    if source is not None:
+        client.bind((source, 0))
+    client.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(client, (HOST, stage.port))
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    talk = Talk(*await asyncio.open_connection(sock=client))
+    # The transport takes its socket for itself; this one is the same connection.
+    talk.direct = client.dup()
+    try:
+        yield talk
+    finally:
+        talk.direct.close()
+        await talk.close()
+
+
+def bytewise(data: bytes) -> list[bytes]:
+    """Each byte by itself."""
+    return [data[at : at + 1] for at in range(len(data))]
+
+
+def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
+    """The pieces between these places."""
+    edges = sorted({0, len(data), *(place % (len(data) + 1) for place in places)})
+    return [data[start:end] for start, end in pairwise(edges)]
