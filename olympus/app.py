@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from antiphon import App, Http
+from antiphon import App, Http, Websocket
 from antiphon.modules import accounts, files, status
 from olympus import messages, streaming
 from olympus.tables import schema
@@ -11,7 +11,7 @@ app = App(
     "olympus",
     version="0.1.0",
     modules=[accounts, files, status, messages, streaming],
-    transports=[Http()],
+    transports=[Http(), Websocket()],
     values=[schema],
 )
 

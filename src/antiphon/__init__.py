@@ -49,6 +49,7 @@ from antiphon.stores.base import Store
 from antiphon.transports.http.routes import delete, etag, get, patch, post, put
 from antiphon.transports.http.static import static
 from antiphon.transports.http.transport import Http
+from antiphon.transports.websocket.transport import Websocket
 from antiphon.wire.sniff import agrees, sniff, type_of
 
 __all__ = [
@@ -107,6 +108,7 @@ __all__ = [
     "Upload",
     "UtcDateTime",
     "Verdict",
+    "Websocket",
     "Work",
     "action",
     "admin",

@@ -270,3 +270,14 @@ async def settled() -> None:
     """Let everything that is ready run."""
     for _ in range(20):
         await asyncio.sleep(0)
+
+
+async def in_room(on: Node, *bodies: str) -> None:
+    """Say something in room 1, which keeps five."""
+    for body in bodies:
+        await on.run(post_in, room_id=1, body=body)
+
+
+def place(answer: dict[str, object]) -> Position:
+    """The position in an answer."""
+    return Position(str(answer["epoch"]), int(str(answer["offset"])))

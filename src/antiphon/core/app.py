@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
@@ -206,7 +207,8 @@ class App:
         started, self._started = self._started, []
         services, self._services = self._services, None
         runtime, self.runtime = self.runtime, None
-        steps: list[Callable[[], Any]] = [transport.drain for transport in reversed(started)]
+        # All at once: a transport that waits for its clients must not keep another one taking new ones.
+        steps: list[Callable[[], Any]] = [lambda: _all([transport.drain() for transport in started])]
         steps += [transport.stop for transport in reversed(started)]
         if services is not None:
             steps.append(services.close)
@@ -240,6 +242,11 @@ class App:
             if isinstance(transport, kind):
                 return transport
         raise SetupError(f"{self.name} has no {kind.__name__} transport. Add it: App(transports=[{kind.__name__}()]).")
+
+
+async def _all(steps: Iterable[Awaitable[None]]) -> None:
+    outcomes = await asyncio.gather(*steps, return_exceptions=True)
+    raise_together("Draining failed", [outcome for outcome in outcomes if outcome is not None])
 
 
 def _problems(action: AnyAction) -> Iterable[str]:

@@ -1,15 +1,20 @@
-"""What transports share: the one object in which every wire tells an error."""
+"""What transports share: the one object in which every wire tells an error, and how sockets open through HTTP."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from math import ceil
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from antiphon.core.connection import Connection
 from antiphon.core.errors import CallError, Defect, Fault, TransportFault
 from antiphon.core.inputs.kinds import Struct
+from antiphon.wire.websocket.face import Inbox
 
 
 class ErrorObject(Struct):
@@ -50,3 +55,35 @@ def error_object(error: Told, request_id: str, at: datetime) -> ErrorObject:
 def encode_error(error: Told, request_id: str, at: datetime) -> bytes:
     """The error as JSON."""
     return msgspec.json.encode(ErrorEnvelope(error_object(error, request_id, at)))
+
+
+class SocketOpening(NamedTuple):
+    """The word that a socket may open: who is told what it says, how long a message may be, and what is spoken."""
+
+    inbox: Inbox
+    limit_bytes: int
+    subprotocols: Sequence[str] = ()
+    deflates: bool = False
+
+
+class SocketDoor(Protocol):
+    """Decides who may open a socket: what a transport of sockets is to HTTP, through which they come."""
+
+    async def open(self, handshake: Connection, query: bytes) -> SocketOpening:
+        """Let a client in, or raise what it is told. `handshake` is its end of the request, `query` that of its URL."""
+        ...
+
+
+@runtime_checkable
+class HttpSurface(Protocol):
+    """What HTTP is to a transport whose clients come through it."""
+
+    draining: asyncio.Event
+    """Set once the server takes no new clients."""
+
+    drain_seconds: float
+    """How long running calls have then."""
+
+    def add_socket(self, path: str, door: SocketDoor) -> None:
+        """Open sockets at this path, after the request has passed what every request passes, and its origin."""
+        ...

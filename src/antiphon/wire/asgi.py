@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 from typing import Any, final
 
 from antiphon.wire.asgi_request import AsgiRequest
@@ -11,6 +12,7 @@ from antiphon.wire.lifespan import Lifespan, Receive, Send
 from antiphon.wire.pieces import PIECE_BYTES, CameUpShort, FilePieces
 from antiphon.wire.request import ClientLeft, Request
 from antiphon.wire.response import DEFECT, NOT_AT_ONCE, Answer, FileResponse, Response, StreamResponse
+from antiphon.wire.websocket.asgi import Door, Welcome, serve_socket
 
 Respond = Callable[[Request], Answer | Awaitable[Answer]]
 """What answers a request: at once, or with something to await."""
@@ -48,7 +50,7 @@ class Asgi:
     server says when that is.
     """
 
-    __slots__ = ("_lifespan", "_report", "_respond")
+    __slots__ = ("_door", "_lifespan", "_report", "_respond")
 
     def __init__(
         self,
@@ -57,15 +59,17 @@ class Asgi:
         report: Callable[[Exception], None],
         start: Callable[[], Awaitable[None]] | None = None,
         stop: Callable[[], Awaitable[None]] | None = None,
+        door: Door | None = None,
     ) -> None:
         self._respond = respond
+        self._door = door
         self._report = report
         self._lifespan = Lifespan(start, stop, report)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request, refuse a WebSocket, or follow the server's lifespan."""
         if scope["type"] != "http":
-            await self._serve_other(scope["type"], receive, send)
+            await self._serve_other(scope, receive, send)
             return
         request = AsgiRequest(scope, receive)
         try:
@@ -99,16 +103,24 @@ class Asgi:
         finally:
             request.release()
 
-    async def _serve_other(self, kind: str, receive: Receive, send: Send) -> None:
+    async def _serve_other(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        kind = scope["type"]
         if kind == "lifespan":
             await self._lifespan.serve(receive, send)
         elif kind == "websocket":
-            # The seam for sockets: whoever adds them answers this scope here. A close before the accept makes the
-            # server refuse the handshake with 403.
-            await receive()
-            await send({"type": "websocket.close", "code": 1000})
+            await serve_socket(scope, receive, send, self._welcome)
         else:
             raise ValueError(f"The ASGI scope {kind!r} is not known here; http, websocket and lifespan are.")
+
+    async def _welcome(self, request: Request) -> Welcome | Response:
+        try:
+            if self._door is None or not (self._lifespan.running or await self._lifespan.begin()):
+                return _NOT_RUNNING
+            answer = self._door(request)
+            return await answer if isawaitable(answer) else answer
+        except Exception as defect:  # noqa: BLE001  # the last place where it can become an answer
+            self._report(defect)
+            return DEFECT
 
     async def _send_later(self, request: AsgiRequest, answer: Answer, send: Send) -> None:
         if not isinstance(answer, StreamResponse | FileResponse):

@@ -152,19 +152,23 @@ TOO_LARGE = [
     line("target-one-too-long", b"GET /" + b"a" * URL + b" HTTP/1.1", 414),
     line("target-with-query-one-too-long", b"GET /?" + b"a" * (URL - 1) + b" HTTP/1.1", 414),
     line("target-absolute-one-too-long", b"GET http://a/" + b"a" * (URL - 8) + b" HTTP/1.1", 414),
-    Row("target-without-end", b"GET /" + b"a" * (URL * 4), 414),
-    Row("target-very-long", b"GET /" + b"a" * 300_000, 414),
     fields("one-header-one-too-large", headers(1, ONE + 1), 431),
     fields("one-header-name-too-large", b"x" * ONE + b": a\r\n", 431),
     fields("all-headers-one-too-large", headers(2, 100) + headers(1, ALL - 200 - BESIDE + 1), 431),
     fields("headers-one-too-many", headers(COUNT, 3), 431),
+    fields("blanks-beyond-all", b"X:" + b" " * (ALL * 2) + b"a\r\n", 431),
+]
+
+ENDLESS = [
+    Row("target-without-end", b"GET /" + b"a" * (URL * 4), 414),
+    Row("target-very-long", b"GET /" + b"a" * 300_000, 414),
     Row("header-without-end", LINE + HOST + b"X: " + b"a" * (ALL * 2), 431),
     Row("header-name-without-end", LINE + HOST + b"x" * (ALL * 2), 431),
     Row("header-value-blanks-without-end", LINE + HOST + b"X:" + b" " * (ALL * 2), 431),
     Row("headers-without-end", LINE + HOST + headers(COUNT * 4, 3), 431),
     Row("headers-very-large", LINE + HOST + headers(4000, 100), 431),
-    fields("blanks-beyond-all", b"X:" + b" " * (ALL * 2) + b"a\r\n", 431),
 ]
+"""What is refused before its end was there; what stands behind would belong to it."""
 
 WITHIN = [
     line("target-of-the-bound", b"GET /" + b"a" * (URL - 1) + b" HTTP/1.1", 200),

@@ -16,7 +16,7 @@ from antiphon.wire.request import Request, check_expectation
 from antiphon.wire.response import Answer, Headers, Response, StreamResponse
 from antiphon.wire.server.bounds import Bounds
 from antiphon.wire.server.connection import Connection
-from antiphon.wire.server.listener import Listener
+from antiphon.wire.server.listener import Listener, is_loopback
 
 HOST = "127.0.0.1"
 TEXT: Headers = [(b"content-type", b"text/plain; charset=utf-8")]
@@ -66,10 +66,13 @@ class Stage:
 
     Paths: `/body` and `/chunks` answer with the body they read, `/deaf` reads none, `/later` waits for others first,
     `/gate` waits for `gate`, `/stream` gives three pieces; whatever is in `plays` is answered by that, all else at
-    once with its path. `defects` are those that were reported; a test that expects some clears them.
+    once with its path. `defects` are those that were reported; a test that expects some claims them. `buffer_bytes`
+    makes what the system holds for either side small, so that little is enough to fill it.
     """
 
-    def __init__(self, bounds: Bounds | None = None, *, is_local: Callable[[str], bool] | None = None) -> None:
+    def __init__(
+        self, bounds: Bounds | None = None, *, is_local: Callable[[str], bool] = is_loopback, buffer_bytes: int = 0
+    ) -> None:
         self.asked: list[Asked] = []
         self.defects: list[Exception] = []
         self.exhausted: list[OSError] = []
@@ -79,11 +82,14 @@ class Stage:
         self._bounds = bounds or Bounds()
         self._is_local = is_local
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=512)
+        if buffer_bytes:
+            # Accepted sockets have these from the one that listens.
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_bytes)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
         self.port: int = self._socket.getsockname()[1]
         self.listener: Listener
 
     async def __aenter__(self) -> Self:
-        local = {} if self._is_local is None else {"is_local": self._is_local}
         self.listener = Listener(
             self.respond,
             refuse=lambda fault, _: told(fault),
@@ -91,7 +97,7 @@ class Stage:
             exhausted=self.exhausted.append,
             exempt=lambda _: False,
             bounds=self._bounds,
-            **local,
+            is_local=self._is_local,
         )
         self.listener.open([self._socket])
         return self
@@ -129,7 +135,7 @@ class Stage:
         """Keep what was asked, then answer as the layer above would."""
         asked = Asked(request.method, request.path, request.query, request.version, list(request.header_items()))
         self.asked.append(asked)
-        if request.method in ("CONNECT", "TRACE"):
+        if request.method == "TRACE":
             return told(method_not_allowed(["GET"]))
         try:
             check_expectation(request)

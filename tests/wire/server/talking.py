@@ -33,6 +33,23 @@ class Talk(RawHttp):
                 # The server shares this loop: with the next turn it has read what is there.
                 await asyncio.sleep(0)
 
+    def push(self, data: bytes) -> int:
+        """Send what goes out at once, without a turn for anybody; how many bytes that were."""
+        try:
+            return self.direct.send(data)
+        except BlockingIOError:
+            return 0
+
+    def reset(self) -> None:
+        """Leave without a word."""
+        self.direct.close()
+        super().reset()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        self.direct.close()
+        await super().close()
+
     async def answers(self, methods: Sequence[str] = ()) -> list[RawAnswer]:
         """Every answer until the server closes; a connection that is cut within one is a BrokenAnswer."""
         found: list[RawAnswer] = []
@@ -50,21 +67,28 @@ class Talk(RawHttp):
 
 
 @asynccontextmanager
-async def talking(stage: Stage, *, source: str | None = None) -> AsyncGenerator[Talk]:
-    """Connect to a stage, from another address of this machine if so said."""
+async def talking(stage: Stage, *, source: str | None = None, buffer_bytes: int = 0) -> AsyncGenerator[Talk]:
+    """Connect to a stage, from another address of this machine if so said.
+
+    With `buffer_bytes` the system holds no more than about that for either direction.
+    """
     client = socket.socket()
+    if buffer_bytes:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_bytes)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
     if source is not None:
         client.bind((source, 0))
     client.setblocking(False)
     await asyncio.get_running_loop().sock_connect(client, (HOST, stage.port))
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    talk = Talk(*await asyncio.open_connection(sock=client))
+    # A client that does not read holds little back itself.
+    limit = buffer_bytes or 64 * 1024
+    talk = Talk(*await asyncio.open_connection(sock=client, limit=limit))
     # The transport takes its socket for itself; this one is the same connection.
     talk.direct = client.dup()
     try:
         yield talk
     finally:
-        talk.direct.close()
         await talk.close()
 
 

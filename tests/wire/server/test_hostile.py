@@ -6,7 +6,7 @@ import pytest
 
 from antiphon.wire.server.bounds import Bounds
 from tests.wire.server.hostile import BODIES, BOUNDS, CODINGS, LENGTHS, Row
-from tests.wire.server.hostile_heads import FIELDS, HOSTS, LINES, TOO_LARGE, WITHIN
+from tests.wire.server.hostile_heads import ENDLESS, FIELDS, HOSTS, LINES, TOO_LARGE, WITHIN
 from tests.wire.server.stage import Stage
 from tests.wire.server.talking import SMUGGLED, bytewise, talking
 
@@ -19,7 +19,7 @@ rows = pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in
 
 def test_every_row_has_a_name_of_its_own() -> None:
     """A row that hides another would not be run."""
-    names = [row.name for row in HOSTILE]
+    names = [row.name for row in [*HOSTILE, *ENDLESS]]
 
     assert len(set(names)) == len(names) > 100
 
@@ -39,9 +39,8 @@ async def test_it_is_refused_in_one_segment(row: Row) -> None:
 @rows
 async def test_it_is_refused_byte_by_byte(row: Row) -> None:
     """The same, when the server reads every byte by itself: where it is cut must not change what it is."""
-    data = row.data if len(row.data) < 10_000 else row.data[:5000]
     async with Stage(BOUNDED) as stage, talking(stage) as client:
-        await client.segments(bytewise(data + SMUGGLED))
+        await client.segments(bytewise(row.data + SMUGGLED))
         answers = await client.answers()
 
     assert [answer.status for answer in answers] == [row.status]
@@ -71,6 +70,19 @@ async def test_it_is_refused_behind_a_request_that_waits(row: Row) -> None:
 
     assert [answer.status for answer in answers] == [200, row.status]
     assert b"/smuggled" not in stage.paths
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in ENDLESS])
+@pytest.mark.parametrize("in_one", [True, False], ids=["one-segment", "bytewise"])
+async def test_what_is_too_large_is_refused_before_it_ends(row: Row, in_one: bool) -> None:
+    """Nobody waits for the end of it, and what comes instead of the end is never read."""
+    async with Stage(BOUNDED) as stage, talking(stage) as client:
+        await client.segments([row.data] if in_one else bytewise(row.data[:2000]))
+        await client.segments([b"\r\n\r\n" + SMUGGLED])
+        answers = await client.answers()
+
+    assert [answer.status for answer in answers] == [row.status]
+    assert stage.paths == []
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in BODIES])

@@ -17,10 +17,11 @@ from websockets.protocol import OPEN, Protocol, Side
 from websockets.typing import Subprotocol
 
 from antiphon.testing.waiting import wait_until
-from antiphon.wire.asgi_request import AsgiRequest
 from antiphon.wire.faults import WireFault
 from antiphon.wire.request import Request
-from antiphon.wire.response import Response
+from antiphon.wire.response import Answer, Response, Takeover
+from antiphon.wire.server.bounds import Bounds
+from antiphon.wire.server.listener import Listener
 from antiphon.wire.websocket.asgi import Welcome, serve_socket
 from antiphon.wire.websocket.connection import SocketProtocol
 from antiphon.wire.websocket.deflate import Deflate
@@ -47,9 +48,12 @@ class Recorder:
         self.told: list[tuple[str, object]] = []
         self.sockets: list[Socket] = []
         self.answer: Callable[[Socket, bytes], None] = echo
+        self.hello: bytes | None = None
 
     def on_open(self, socket: Socket) -> None:
         """It is open."""
+        if self.hello is not None:
+            socket.send(text_frame(self.hello))
         self.sockets.append(socket)
         self.told.append(("open", None))
 
@@ -111,6 +115,18 @@ class Stage:
         """Open, or refuse."""
         self.requests.append(request)
         return self.refusal or Welcome(self.inbox, LIMIT, SPOKEN, [(b"x-stage", self.kind.encode())])
+
+    def respond(self, request: Request) -> Answer:
+        """What the layer above makes of it on our own server."""
+        welcome = self.door(request)
+        if isinstance(welcome, Response):
+            return welcome
+        try:
+            agreed = agree(request, subprotocols=welcome.subprotocols, deflate=self.deflate)
+        except WireFault as fault:
+            return Response(fault.status, fault.headers, fault.message.encode())
+        protocol = SocketProtocol(welcome.inbox, welcome.limit_bytes, agreed.deflated)
+        return Takeover([*agreed.headers, *welcome.headers], protocol)
 
     def client(self, **options: Any) -> connect:
         """The independent client, connected for a block: `async with stage.client() as client`."""
@@ -196,55 +212,6 @@ class RawClient:
         self._writer.transport.abort()
 
 
-class Doorway(asyncio.Protocol):
-    """The least of an HTTP server: one head, the handshake, and the transport is handed over."""
-
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._head = b""
-        self._transport = cast("asyncio.Transport", None)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait for the head."""
-        self._transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        """Answer the head once it is whole."""
-        self._head += data
-        head, whole, rest = self._head.partition(b"\r\n\r\n")
-        if not whole:
-            return
-        _, *lines = head.split(b"\r\n")
-        pairs = [line.partition(b":") for line in lines]
-        headers = [(name.lower(), value.strip()) for name, _, value in pairs]
-        scope = {"method": "GET", "path": "/ws", "query_string": b"", "http_version": "1.1", "headers": headers}
-        request = AsgiRequest(scope, _nothing)
-        welcome = self._stage.door(request)
-        try:
-            agreed = agree(request, subprotocols=SPOKEN, deflate=self._stage.deflate)
-        except WireFault as fault:
-            welcome = Response(fault.status, fault.headers, fault.message.encode())
-        else:
-            if isinstance(welcome, Welcome):
-                self._put(101, [*agreed.headers, *welcome.headers])
-                protocol = SocketProtocol(welcome.inbox, welcome.limit_bytes, agreed.deflated)
-                self._transport.set_protocol(protocol)
-                protocol.connection_made(self._transport)
-                if rest:
-                    protocol.data_received(rest)
-                return
-        self._put(welcome.status, [*welcome.headers, (b"content-length", b"%d" % len(welcome.body))])
-        self._transport.write(welcome.body)
-
-    def _put(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        lines = b"".join(b"%b: %b\r\n" % one for one in headers)
-        self._transport.write(b"HTTP/1.1 %d -\r\n%b\r\n" % (status, lines))
-
-
-async def _nothing() -> dict[str, Any]:
-    raise AssertionError("A handshake reads no body.")
-
-
 @asynccontextmanager
 async def on_stage(kind: Kind) -> AsyncGenerator[Stage]:
     """A server of this kind for a block; afterwards every socket that opened has gone, and was told so once."""
@@ -261,12 +228,21 @@ async def on_stage(kind: Kind) -> AsyncGenerator[Stage]:
 
 @asynccontextmanager
 async def _own(stage: Stage, listening: socket.socket) -> AsyncGenerator[None]:
-    server = await asyncio.get_running_loop().create_server(lambda: Doorway(stage), sock=listening)
+    defects: list[Exception] = []
+    server = Listener(
+        stage.respond,
+        refuse=lambda fault, _: Response(fault.status, fault.headers),
+        report=defects.append,
+        exhausted=defects.append,
+        exempt=lambda _: False,
+        bounds=Bounds(),
+    )
+    server.open([listening])
     try:
         yield
     finally:
-        server.close()
-        await server.wait_closed()
+        await server.finish(0)
+        assert not defects, f"nobody expected {defects}"
 
 
 class _Server(uvicorn.Server):

@@ -50,6 +50,15 @@ async def test_a_text_comes_and_goes(stage: Stage, size: int) -> None:
     assert stage.inbox.all("text") == [text.encode()]
 
 
+async def test_the_first_frame_follows_the_handshake(stage: Stage) -> None:
+    """What is sent as soon as the socket is open comes behind the 101, before anything else."""
+    stage.inbox.hello = b"hello"
+    async with stage.client() as client:
+        await client.send("a")
+
+        assert await take(client, 2) == ["hello", "a"]
+
+
 async def test_every_character_comes_and_goes(stage: Stage) -> None:
     """Texts are UTF-8 both ways."""
     text = "añ€😀\0\u2028" * 50

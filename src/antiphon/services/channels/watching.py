@@ -76,10 +76,13 @@ class Watch:
         self.held, self.held_bytes = [], 0
 
     def begin(self) -> None:
-        """Show what was held back and everything from now on. Call it in the same step as sending the reply."""
+        """Show what was held back and everything from now on. Encode and send the reply first, in the same step."""
         if self.began or self.gone:
             return
         self.began = True
+        if self.answer.members or self.answer.missed:
+            # Only the place is asked for again; the lists would be held as long as the connection.
+            self.answer = Subscribed(self.answer.topic, self.answer.epoch, self.answer.offset)
         held, self.held, self.held_bytes = self.held, [], 0
         for offset, frame in held:
             self._show(offset, frame)

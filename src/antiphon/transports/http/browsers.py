@@ -63,6 +63,11 @@ class Browsers:
             return
         raise forbidden("This request comes from a page of another site.")
 
+    def knows_origin(self, request: Request) -> bool:
+        """Whether the page that a request says it is from is one of ours, or a listed one; also when it names none."""
+        origin = request.header(b"origin")
+        return origin is None or origin in self._listed or origin == self._peers.origin(request)
+
     def headers(self, request: Request) -> Headers:
         """What an answer says to a page of a listed origin; nothing to any other."""
         origin = request.header(b"origin")

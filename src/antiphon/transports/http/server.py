@@ -146,7 +146,7 @@ class Server:
         answer.headers = headers
         return answer
 
-    def fail(self, request: Request, error: Exception, request_id: str, ctx: Context | None = None) -> Answer:
+    def fail(self, request: Request, error: Exception, request_id: str, ctx: Context | None = None) -> Response:
         """The answer for whatever was raised; what nobody foresaw is told to the log and is a Defect to the caller."""
         if isinstance(error, CallError | Defect | TransportFault):
             return self.refuse(request, error, request_id, ctx)

@@ -19,6 +19,7 @@ from antiphon.core.settings import Settings
 from antiphon.services.metrics import Metrics
 from antiphon.services.rules import admin
 from antiphon.services.sessions.settings import SessionSettings
+from antiphon.transports.base import HttpSurface, SocketDoor
 from antiphon.transports.http.doors import Doors, tls_of
 from antiphon.transports.http.endpoint import Endpoint
 from antiphon.transports.http.guarded import NO_TOKEN, guarded
@@ -29,11 +30,14 @@ from antiphon.transports.http.probes import Alive, MetricsPage, Ready
 from antiphon.transports.http.routes import Route
 from antiphon.transports.http.server import Page, Server
 from antiphon.transports.http.settings import HttpSettings, bounds_of
+from antiphon.transports.http.sockets import SocketPage
 from antiphon.transports.http.static import Static
 from antiphon.wire.asgi import Asgi
+from antiphon.wire.faults import WireFault, not_found
 from antiphon.wire.request import Request
 from antiphon.wire.response import Answer, Response
 from antiphon.wire.server.listener import Listener
+from antiphon.wire.websocket.asgi import Welcome
 
 FINISH_SECONDS = 2.0
 """How long connections have, after the last call, to take the rest of their answers."""
@@ -42,7 +46,7 @@ LOCAL_HOSTS = frozenset(("127.0.0.1", "0.0.0.0", "::1", "::"))  # noqa: S104  # 
 """Addresses that this machine reaches as `localhost`."""
 
 
-class Http:
+class Http(HttpSurface):
     """Answers the routes of actions, the probes, the documentation and static files."""
 
     name = "http"
@@ -60,6 +64,9 @@ class Http:
         self._document: bytes | None = None
         self._listener: Listener | None = None
         self._doors: Doors | None = None
+        self._sockets: dict[bytes, SocketPage] = {}
+        self.draining = asyncio.Event()
+        self.drain_seconds = 0.0
         self.port = 0
 
     @property
@@ -80,6 +87,9 @@ class Http:
             )
         runtime.calls.most = settings.calls
         runtime.call_seconds = settings.call_time.total_seconds()
+        self._sockets = {}
+        self.draining = asyncio.Event()
+        self.drain_seconds = settings.drain_time.total_seconds()
         server = Server(runtime, settings, secure_cookies=runtime.settings(SessionSettings).cookie_secure)
         runtime.calls.on_long_call = server.clients.watch
         self._server = server
@@ -111,6 +121,25 @@ class Http:
         for path, page in pages:
             server.router.add("GET", "", path, page)
 
+    def add_socket(self, path: str, door: SocketDoor) -> None:
+        """Open sockets at this path."""
+        page = self._sockets[path.encode()] = SocketPage(self.server, door)
+        self.server.router.add("GET", "", path, page)
+
+    async def welcome(self, request: Request) -> Welcome | Response:
+        """Answer a handshake that an ASGI server is doing."""
+        server = self._server
+        if server is None:
+            return Response(503, [(b"retry-after", b"1")])
+        try:
+            server.peers.check_head(request)
+            page = self._sockets.get(request.path)
+            if page is None:
+                raise not_found()
+        except WireFault as fault:
+            return server.refuse(request, fault, server.request_id(request))
+        return await page.welcome(request)
+
     async def listen(self) -> None:
         """Serve where the settings say. Raises SetupError when the port is taken, or a socket or certificate is bad."""
         server = self.server
@@ -134,12 +163,14 @@ class Http:
         """Tell clients that this server goes away, and give running calls and streams their time."""
         server = self._server
         if server is None:
+            self.draining.set()
             return
         calls, settings = server.runtime.calls, server.settings
         server.leaving = True
         if settings.drain_delay:
             await server.runtime.clock.sleep(settings.drain_delay.total_seconds())
         server.draining.set()
+        self.draining.set()
         if self._listener is not None:
             self._listener.close()
         await calls.drain(settings.drain_time.total_seconds())
@@ -251,4 +282,4 @@ def asgi(app: App) -> Asgi:
             )
 
     respond: Callable[[Request], Answer | Awaitable[Answer]] = http.respond
-    return Asgi(respond, report=report, start=start, stop=app.stop)
+    return Asgi(respond, report=report, start=start, stop=app.stop, door=http.welcome)

@@ -23,6 +23,7 @@ MOST_TRAILER_BYTES = 8 * 1024
 
 _SIZE, _DATA, _BREAK, _TRAILER, _ENDED = range(5)
 _HEX = b"0123456789abcdefABCDEF"
+_NAME = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # What an extension or a trailer may hold: visible characters, space, tab, and bytes over 127 (RFC 9110 §5.5).
 _TEXT = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
 
@@ -95,8 +96,12 @@ class ChunkedBody:
         else:
             self._check_trailer(line)
             self._trailer_bytes += len(line) + 2
+            name, colon, _ = line.partition(b":")
             if not line:
                 self._state = _ENDED
+            elif not colon or not name or name.strip(_NAME):
+                # Most likely a request, from someone who takes the body to have ended before it.
+                raise malformed("A trailer cannot be read.", close=True)
 
     def _read_size(self, line: bytes, *, whole: bool) -> int:
         digits, semicolon, extension = line.partition(b";")

@@ -30,17 +30,17 @@ from antiphon.wire.server.shared import Shared
 # In every state, an answer of which nothing was taken for a minute ends the connection.
 #
 # What ends it after an answer: "connection: close" in it, a request that asked for it, HTTP/1.0 without keep-alive, a
-# drain, a body that was not read to its end, bytes that are no request. After the last two the end waits for the
-# client, because closing with bytes unread resets the connection, and the reset overtakes the answer (RFC 9112 §9.6).
+# drain, a body that was not read to its end, bytes that are no request. When the client has sent what nobody will
+# read, the end waits for it, because closing with bytes unread resets the connection, and the reset overtakes the answer (RFC 9112 §9.6).
 # No byte after a fault is ever read as a request.
 #
-# One request at a time is with the layer above. What a client sends behind it (pipelining) waits here, at most
-# 64 KiB of it, then the client is held back. Answers that are there at once are joined: one write for one read.
+# One request at a time is with the layer above. What a client sends behind it (pipelining), or behind answers that it
+# does not take, waits here (BUSY), at most 64 KiB of it, then the client is held back. Answers that are there at once are joined: one write for one read.
 
 _NEW, _IDLE, _HEAD, _BUSY, _ENDING, _GONE = range(6)
 
-_JOINED: Final = 64
-"""Answers joined into one write; a client that has not taken them gets no more."""
+_JOINED, _LARGE_BYTES = 64, 16 * 1024
+"""Answers joined into one write, and one that joins none. A client that has not taken them gets no more."""
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -90,11 +90,6 @@ class Connection(asyncio.Protocol):
         self._taking = self._closing = self._unread = self._begun = self._leaving = False
 
     # What the transport tells
-
-    @property
-    def made(self) -> bool:
-        """Whether it has had a transport, and so is counted off by itself."""
-        return hasattr(self, "flow")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin: nothing is expected but a first request."""
@@ -146,14 +141,18 @@ class Connection(asyncio.Protocol):
             self._task.cancel()
 
     def pause_writing(self) -> None:
-        """The client takes less than it is given."""
+        """The client takes less than it is given: what it asks for meanwhile waits behind what it was answered."""
         self.flow.paused = True
+        if self._state <= _HEAD:
+            self._state = _BUSY
 
     def resume_writing(self) -> None:
         """The client has taken most of it."""
         self.flow.paused = False
         if not self.flow.wake() and self._request is None and not self._taking and self._state < _ENDING:
             self._go_on()
+            if self._state == _IDLE and self._reader.begun:
+                self._state = _HEAD
 
     # From bytes to requests
 
@@ -173,11 +172,11 @@ class Connection(asyncio.Protocol):
                 self._state, self._since = _IDLE, self.shared.now
                 if not data:
                     break
-                if len(flow.out) >= _JOINED:
+                if len(flow.out) >= _JOINED or (flow.out and len(flow.out[-1]) >= _LARGE_BYTES):
                     flow.flush()
-                    if flow.paused:
-                        self._hold(data)
-                        break
+                if flow.paused:
+                    self._hold(data)
+                    break
         except WireFault as fault:
             self._refuse(fault)
         finally:
@@ -247,11 +246,16 @@ class Connection(asyncio.Protocol):
         if self._closing:
             self._end()
             return
-        self._state, self._since = _IDLE, self.shared.now
-        self.flow.let_go()
+        self._since = self.shared.now
+        if self.flow.paused:
+            self._state = _BUSY
+            return
+        self._state = _IDLE
         data, self._rest = self._rest, b""
         if data:
             self._take(data)
+        if len(self._rest) <= HELD_BYTES and (self._request is None or not self._request.is_full):
+            self.flow.let_go()
 
     # From answers to bytes
 
@@ -271,7 +275,12 @@ class Connection(asyncio.Protocol):
             if not self._leaving:
                 raise
         except Exception as defect:  # noqa: BLE001  # the last place where it can become an answer
-            self._break_off(request, defect)
+            self.shared.report(defect)
+            if self._begun:
+                # Cut, so that nobody takes what has left for the whole.
+                self.abort()
+            else:
+                self._put(request, DEFECT)
         finally:
             request.release()
             self._request = self._task = None
@@ -283,14 +292,6 @@ class Connection(asyncio.Protocol):
             self.shared.loop.call_soon(self._go_on, context=self.shared.context)
         else:
             self._go_on()
-
-    def _break_off(self, request: ServerRequest, defect: Exception) -> None:
-        """Answer a defect, or cut the answer of which a part has left, so that nobody takes it for whole."""
-        self.shared.report(defect)
-        if self._begun:
-            self.abort()
-        else:
-            self._put(request, DEFECT)
 
     def _put(self, request: ServerRequest | None, answer: Response) -> None:
         """Write a whole answer, together with the others of this read."""
@@ -309,11 +310,11 @@ class Connection(asyncio.Protocol):
         if self.flow.out:
             self.flow.flush()
         self._state, self._since = _ENDING, self.shared.now
-        self._rest = b""
-        if self._unread:
+        if self._unread or self._rest:
             self.flow.end_ours()
         else:
             self.flow.end()
+        self._rest = b""
 
     # For whoever writes an answer
 
@@ -363,7 +364,7 @@ class Connection(asyncio.Protocol):
     def await_body(self, *, invite: bool) -> None:
         """Begin to expect a body, and ask for it when the client waits for that (RFC 9110 §10.1.1)."""
         self._since = self.shared.now
-        if invite and self._state == _BUSY:
+        if invite and self._state == _BUSY and not self._begun:
             self.flow.out.append(_CONTINUE)
             self.flow.flush()
 
@@ -394,5 +395,6 @@ class Connection(asyncio.Protocol):
             self._end()
 
     def abort(self) -> None:
-        """End now."""
+        """End now, and read nothing more as a request."""
+        self._closing = True
         self.flow.transport.abort()

@@ -88,6 +88,6 @@ class Flow:
 
     def end_ours(self) -> None:
         """Say that nothing more is written; what the client still sends can be read and thrown away."""
-        if self.transport.can_write_eof():
+        if self.transport.can_write_eof() and not self.transport.is_closing():
             self.transport.write_eof()
         self.let_go()

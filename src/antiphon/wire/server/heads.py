@@ -9,7 +9,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from antiphon.wire.faults import headers_too_large, malformed, url_too_long
 from antiphon.wire.head import HeadBounds
 from antiphon.wire.server.fields import BESIDE_HEADER_BYTES, Fields
-from antiphon.wire.server.target import METHODS, VERSIONS, read_target
+from antiphon.wire.server.target import METHODS, VERSIONS, read_method, read_target
 
 # The theory. Two read each head:
 #
@@ -187,7 +187,7 @@ class HeadReader:
         if len(target) > bounds.url_bytes:
             raise url_too_long(bounds.url_bytes)
         self.version = VERSIONS[version]
-        self.method = METHODS.get(method) or method.decode("ascii")
+        self.method = METHODS.get(method) or read_method(method)
         raw = head[line:-2]
         fields = self._last
         if fields is None or fields.raw != raw:

@@ -98,7 +98,7 @@ class Listener:
         except (OSError, ssl.SSLError, asyncio.CancelledError):
             # Whoever cannot finish a handshake is nobody we could tell. One that was made counts itself off.
             connected.close()
-            if not connection.made:
+            if not hasattr(connection, "flow"):
                 shared.leave(counted)
 
     def close(self) -> None:

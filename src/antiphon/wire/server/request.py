@@ -175,6 +175,11 @@ class ServerRequest(Request):
         """Whether the client sends its body only after a `100 Continue` that it did not get."""
         return not self.ended and self.fields.expects and not self._asked and not self.arrived_bytes
 
+    @property
+    def is_full(self) -> bool:
+        """Whether as much of its body is held as may be."""
+        return not self.ended and self._held > HELD_BYTES
+
     def check_rate(self, seconds: float, bounds: Bounds) -> None:
         """Give a body up that somebody waits for and that has come too slowly for so long."""
         if self._news is not None and seconds > bounds.rate_after_seconds:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from antiphon.wire.faults import malformed
 from antiphon.wire.pieces import FilePieces
 from antiphon.wire.response import Answer, FileResponse, Headers, Response, StreamResponse, Takeover, write_field
 
@@ -71,6 +72,10 @@ async def pour(connection: Connection, request: ServerRequest, answer: Answer) -
         finally:
             if answer.on_sent is not None:
                 answer.on_sent()
+    elif type(answer) is Takeover and not request.ended:
+        # The other protocol would take the rest of the body for its own first bytes.
+        fault = malformed("A request for another protocol has no body.", close=True)
+        connection.write(write_plain(connection, request, connection.shared.refuse(fault, request)))
     elif type(answer) is Takeover:
         connection.hand_over(write_head(connection.shared, 101, answer.headers, b""), answer.protocol)
 

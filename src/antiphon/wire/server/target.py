@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from antiphon.wire.faults import malformed
+from antiphon.wire.faults import WireFault, malformed
 from antiphon.wire.hosts import parse_host
 
 METHODS = {
     method.encode(): method
-    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
 }
 """The methods that are told apart; whatever else llhttp knows is passed on as it came."""
 
@@ -21,10 +21,18 @@ VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
 #   authority   host:port               CONNECT only, which is refused by its method
 
 
+def read_method(method: bytes) -> str:
+    """A method that is not in `METHODS`. Raises WireFault 405 for CONNECT, and closes.
+
+    Whoever sends CONNECT may send what the tunnel is for without waiting: none of that is a request to us.
+    """
+    if method == b"CONNECT":
+        raise WireFault("METHOD_NOT_ALLOWED", "This is no proxy.", headers=[(b"allow", b"")], close=True)
+    return method.decode("ascii")
+
+
 def read_target(method: bytes, target: bytes, host: str | None) -> bytes:
     """The origin form of a target that is none, with the query still on it. Raises WireFault 400."""
-    if method == b"CONNECT":
-        return target
     if target == b"*":
         if method != b"OPTIONS":
             raise malformed("The target * is for OPTIONS only.", close=True)

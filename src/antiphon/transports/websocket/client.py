@@ -1,0 +1,289 @@
+"""One client at the other end of a socket: reads its frames, answers them, and is shown what it watches."""
+
+# One object for a socket. While nothing happens it owns no task, no queue and no timer: calls, an outlet and watches
+# are made when there are any, and one sweep a second over all sockets looks after times.
+#
+#   a frame            answered
+#   too many           TOO_MANY_CALLS; after 100 in a minute 4029
+#   that is none       MALFORMED; after ten 4500
+#   binary             1003
+#   ping               at once
+#   action             when it is done, others meanwhile (calls.py)
+#   cancel             at once; the call answers nothing more
+#   subscribe          when the door has let it in (watching.py)
+#   unsubscribe        at once
+#   token              when it was looked at
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from antiphon.core.caller import ANONYMOUS, Caller
+from antiphon.core.context import Context
+from antiphon.core.errors import CallError, Conflict, Defect, NotSignedIn, TooManyCalls, TransportFault
+from antiphon.core.session import SessionEnded, SessionStarted
+from antiphon.services.channels.frames import Frame, Kind
+from antiphon.services.channels.watching import Watch
+from antiphon.transports.base import error_object
+from antiphon.transports.websocket import errors
+from antiphon.transports.websocket.calls import SocketCalls
+from antiphon.transports.websocket.connection import SocketConnection
+from antiphon.transports.websocket.frames import (
+    FrameId,
+    Hello,
+    Malformed,
+    Said,
+    error_frame,
+    hello_frame,
+    read_frame,
+    reconnect_frame,
+    result_frame,
+)
+from antiphon.transports.websocket.outlet import Outlet, framed
+from antiphon.transports.websocket.rate import Rate
+from antiphon.transports.websocket.watching import subscribe
+from antiphon.wire.faults import malformed
+from antiphon.wire.websocket.face import Socket
+from antiphon.wire.websocket.frames import text_frame
+
+if TYPE_CHECKING:
+    from antiphon.transports.websocket.desk import Desk
+
+
+@final
+class SocketClient:
+    """What a socket's client says and is told. It is the socket's inbox, and a watcher of channels."""
+
+    __slots__ = (
+        "_calls",
+        "_heard_at",
+        "_leaving_at",
+        "_malformed",
+        "_opened_at",
+        "_outlet",
+        "_pinged_at",
+        "_rate",
+        "caller",
+        "connection",
+        "desk",
+        "socket",
+        "watches",
+    )
+
+    socket: Socket
+
+    def __init__(self, desk: Desk, connection: SocketConnection, caller: Caller) -> None:
+        self.desk = desk
+        self.connection = connection
+        self.caller = caller
+        self.watches: dict[str, Watch] = {}
+        now = desk.now()
+        self._rate = Rate(desk.settings.burst, now)
+        self._opened_at = self._heard_at = now
+        self._pinged_at: float | None = None
+        self._leaving_at: float | None = None
+        self._malformed = 0
+        self._outlet: Outlet | None = None
+        self._calls: SocketCalls | None = None
+
+    # What the socket tells
+
+    def on_open(self, socket: Socket) -> None:
+        """Say hello."""
+        self.socket = socket
+        self.desk.enter(self)
+        settings = self.desk.settings
+        self.reply(
+            hello_frame(
+                Hello(
+                    connection_id=self.connection.id,
+                    user={"id": self.caller.id} if self.caller.kind == "user" else None,
+                    ping_seconds=settings.ping_time.total_seconds(),
+                    frame_bytes=settings.frame_bytes,
+                )
+            )
+        )
+
+    def on_text(self, socket: Socket, data: bytes) -> None:
+        """Answer a frame."""
+        now = self._heard_at = self.desk.now()
+        settings = self.desk.settings
+        try:
+            said = read_frame(data)
+        except Malformed as problem:
+            self._malformed += 1
+            self.fail(problem.id, malformed(problem.message))
+            if self._malformed >= settings.malformed:
+                self.socket.close(errors.MALFORMED, "Too many frames could not be read.")
+            return
+        if not self._rate.allows(now, settings.frames, settings.burst):
+            self.fail(said.id, TooManyCalls(retry_after=self._rate.wait_seconds(settings.frames)))
+            if self._rate.refused(now) >= settings.refusals:
+                self.socket.close(errors.FLOOD, "Too many frames.")
+            return
+        try:
+            self._answer(said)
+        except (CallError, TransportFault) as error:
+            self.fail(said.id, error)
+
+    def on_binary(self, socket: Socket) -> None:
+        """There are no binary frames here."""
+        socket.close(errors.BINARY, "Frames are text.")
+
+    def on_sign_of_life(self, socket: Socket) -> None:
+        """It is there."""
+        self._heard_at = self.desk.now()
+
+    def on_room(self, socket: Socket) -> None:
+        """Send what waits."""
+        if self._outlet is not None and self._outlet.flush():
+            self._outlet = None
+
+    def on_gone(self, socket: Socket, code: int) -> None:
+        """End what runs only for this client, and let others know that it has left."""
+        if self._outlet is not None:
+            self._outlet.close()
+        if self._calls is not None:
+            self._calls.leave()
+        self.desk.leave(self, at_once=code in (errors.SIGNED_OUT, errors.ENDED))
+
+    # Frames
+
+    def _answer(self, said: Said) -> None:
+        verb = said.verb
+        if verb == "ping":
+            self.reply(result_frame(said.id, {"now": self.desk.runtime.clock.now()}))
+        elif verb == "action":
+            self.calls.begin(said)
+        elif verb == "cancel":
+            if isinstance(said.cancel, int | str) and self._calls is not None:
+                self._calls.cancel(said.cancel)
+            self.reply(result_frame(said.id, None))
+        elif verb == "subscribe":
+            self.calls.run(said.id, subscribe(self, said))
+        elif verb == "unsubscribe":
+            if self.desk.channels is not None:
+                self.desk.channels.unsubscribe(self, str(said.unsubscribe))
+            self.reply(result_frame(said.id, None))
+        else:
+            raise NotSignedIn("This server gives no access tokens. Sign in with session:create, or with a ticket.")
+
+    @property
+    def calls(self) -> SocketCalls:
+        """The calls of this socket."""
+        if self._calls is None:
+            self._calls = SocketCalls(self)
+        return self._calls
+
+    def context(self) -> Context:
+        """A context for asking a door, whose caller is not identified yet."""
+        return self.desk.context("channel:subscribe", self.connection)
+
+    def follow(self, ctx: Context) -> None:
+        """Do what a call has said about the session: the last fact counts."""
+        for fact in reversed(ctx.facts or ()):
+            if isinstance(fact, SessionStarted):
+                self.connection.sign_in(fact.token)
+                self.desk.signed_in(self, ctx.caller)
+                return
+            if isinstance(fact, SessionEnded):
+                self.connection.sign_out()
+                self.desk.signed_in(self, ANONYMOUS)
+                # The answer is before it in the same queue.
+                self.socket.close(errors.SIGNED_OUT, "Signed out.")
+                return
+
+    # What the client is told
+
+    def deliver(self, frame: Frame) -> None:
+        """Show a frame of a topic, now or when the client has room."""
+        if self._outlet is None and not self.socket.is_paused:
+            self.socket.send(framed(frame))
+        else:
+            self.wait_with(frame)
+
+    def reply(self, data: bytes) -> None:
+        """Send an answer."""
+        if self._outlet is None and not self.socket.is_paused:
+            self.socket.send(text_frame(data))
+        else:
+            self.wait_with(Frame(Kind.REPLY, data))
+
+    def wait_with(self, frame: Frame) -> None:
+        """Let a frame wait until the client has room."""
+        if not self.socket.is_open:
+            return
+        if self._outlet is None:
+            self._outlet = Outlet(self.socket, self.desk.settings, self._too_slow)
+        self._outlet.add(frame)
+
+    async def send_item(self, data: bytes) -> None:
+        """Send an item of a stream; waits as long as the client is behind."""
+        if self._outlet is None and not self.socket.is_paused:
+            self.socket.send(text_frame(data))
+            return
+        self.wait_with(Frame(Kind.ITEM, data))
+        if self._outlet is not None:
+            await self._outlet.room()
+
+    def fail(self, frame_id: FrameId | None, error: CallError | Defect | TransportFault, request_id: str = "") -> None:
+        """Tell that a frame failed."""
+        runtime = self.desk.runtime
+        told = error_object(error, request_id or runtime.ids.uuid7(), runtime.clock.now())
+        self.reply(error_frame(frame_id, told))
+
+    def _too_slow(self) -> None:
+        self.desk.count_slow()
+        self.socket.close(errors.SLOW, "Too much waits to be read.")
+        # What waits would stand before the close, and the client takes nothing.
+        if self._outlet is not None:
+            self._outlet.close()
+
+    # Times
+
+    def check(self, now: float) -> None:
+        """End what has taken too long. Called once a sweep."""
+        socket, settings = self.socket, self.desk.settings
+        socket.check(now)
+        if not socket.is_open:
+            return
+        if self._outlet is not None:
+            self._outlet.check(now)
+        if self._leaving_at is not None:
+            if now >= self._leaving_at and not self.is_busy:
+                socket.close(errors.RESTART, "The server goes away.")
+        elif not (settings.anonymous or self.caller.signed_in or self.is_busy):
+            if now - self._opened_at > settings.sign_in_time.total_seconds():
+                socket.close(errors.ENDED, "Sign in first.")
+        if socket.can_ping:
+            self._check_life(now)
+
+    def _check_life(self, now: float) -> None:
+        settings = self.desk.settings
+        if self._pinged_at is not None and self._heard_at > self._pinged_at:
+            self._pinged_at = None
+        if self._pinged_at is None:
+            if now - self._heard_at >= settings.ping_time.total_seconds():
+                self._pinged_at = now
+                self.socket.ping()
+        elif now - self._pinged_at > settings.pong_time.total_seconds():
+            self.socket.close(errors.SILENT, "No sign of life.")
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call of this socket runs."""
+        return self._calls is not None and bool(len(self._calls))
+
+    def send_away(self, after_ms: int, leaving_at: float) -> None:
+        """Tell the client to come back after so long, and close at this time, or when its calls have ended."""
+        self.reply(reconnect_frame(after_ms))
+        self._leaving_at = leaving_at
+
+    def end(self, code: int, reason: str) -> None:
+        """Close."""
+        self.socket.close(code, reason)
+
+    def refuse_taken(self, frame_id: FrameId) -> None:
+        """Raise Conflict when a call with this id runs."""
+        if self._calls is not None and frame_id in self._calls:
+            raise Conflict("A call with this id is running. Give each frame an id of its own.")
