@@ -18,18 +18,21 @@ help: ## Say what there is to make.
 run: .venv/.ready ## Serve Olympus on http://localhost:8080, everything embedded under var/.
 	@SESSION_COOKIE_SECURE=$${SESSION_COOKIE_SECURE:-false} exec .venv/bin/olympus serve
 
+# Tests of one file stay together: they share the engines that the file starts.
+PARALLEL := -n auto --dist loadfile
+
 test: .venv/.ready ## Pass the tests; with CI=true also measure their branch coverage.
 ifeq ($(CI),true)
 	@.venv/bin/coverage erase
-	@.venv/bin/coverage run -m pytest $(ARGS)
+	@.venv/bin/coverage run -m pytest $(PARALLEL) $(ARGS)
 	@.venv/bin/coverage combine --quiet
 	@.venv/bin/coverage report
 else
-	@.venv/bin/pytest $(ARGS)
+	@.venv/bin/pytest $(PARALLEL) $(ARGS)
 endif
 
 test-3.12: .venv-3.12/.ready ## Pass the tests on the oldest Python that works.
-	@.venv-3.12/bin/pytest $(ARGS)
+	@.venv-3.12/bin/pytest $(PARALLEL) $(ARGS)
 
 check: .venv/.ready ## Run every check that is not a test: format, lint, types, layers, sizes, names, pages, locks.
 	@$(PYTHON) -m scripts.check $(ARGS)

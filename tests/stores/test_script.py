@@ -15,7 +15,7 @@ from antiphon.testing.engines import ValkeyServer
 ADD = Script("add", "local n = redis.call('incrby', KEYS[1], ARGV[1]) redis.call('pexpire', KEYS[1], 60000) return n")
 SOURCE = Path(__file__).parents[2] / "src"
 
-_KEY_IN_TEXT = re.compile(r"""redis\.p?call\(\s*['"]\w+['"]\s*,\s*(?:['"]|ARGV)""", re.IGNORECASE)
+_KEY_IN_TEXT = re.compile(r"""redis\.p?call\(\s*['"](?!s?publish)\w+['"]\s*,\s*(?:['"]|ARGV)""", re.IGNORECASE)
 
 
 async def test_a_script_runs_as_one_step(store: Store) -> None:
@@ -66,7 +66,7 @@ def test_a_key_that_does_not_come_through_keys_is_recognised(line: str) -> None:
 
 
 def test_no_script_names_a_key_itself() -> None:
-    """Every key comes through KEYS[], so that a Cluster can run the script."""
+    """Every key comes through KEYS[], so that a Cluster can run the script. What PUBLISH names is a channel, no key."""
     at_fault = [
         f"{path.name}: {found.group()}"
         for path in SOURCE.rglob("*.lua")

@@ -208,7 +208,7 @@ class App:
         services, self._services = self._services, None
         runtime, self.runtime = self.runtime, None
         # All at once: a transport that waits for its clients must not keep another one taking new ones.
-        steps: list[Callable[[], Any]] = [lambda: _all([transport.drain() for transport in started])]
+        steps: list[Callable[[], Any]] = [lambda: _all([transport.drain() for transport in reversed(started)])]
         steps += [transport.stop for transport in reversed(started)]
         if services is not None:
             steps.append(services.close)
