@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from antiphon import App, Http, Websocket
-from antiphon.modules import accounts, files, status
+from antiphon.modules import accounts, channels, files, status
 from olympus import messages, streaming
+from olympus.board import board_page
 from olympus.tables import schema
 
 app = App(
     "olympus",
     version="0.1.0",
-    modules=[accounts, files, status, messages, streaming],
-    transports=[Http(), Websocket()],
+    modules=[accounts, channels, files, status, messages, streaming],
+    transports=[Http(static=board_page), Websocket()],
     values=[schema],
 )
 

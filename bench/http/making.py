@@ -44,20 +44,20 @@ def _make_robyn() -> str:
         uv = ROOT / ".tools" / "bin" / "uv"
         folder = ROBYN_PYTHON.parent.parent
         try:
-            _run([str(uv), "venv", "--quiet", "--no-project", "--python", sys.executable, str(folder)])
-            _run([str(uv), "pip", "install", "--quiet", "--python", str(ROBYN_PYTHON), *ROBYN])
+            run_to_end([str(uv), "venv", "--quiet", "--no-project", "--python", sys.executable, str(folder)])
+            run_to_end([str(uv), "pip", "install", "--quiet", "--python", str(ROBYN_PYTHON), *ROBYN])
         except NotHere:
             shutil.rmtree(folder, ignore_errors=True)  # half of it would be taken for the whole next time
             raise
     said = "from importlib.metadata import version; print('robyn', version('robyn'), 'uvloop', version('uvloop'))"
-    return _run([str(ROBYN_PYTHON), "-c", said])
+    return run_to_end([str(ROBYN_PYTHON), "-c", said])
 
 
 def _make_go() -> str:
     if shutil.which("go") is None:
         raise NotHere("there is no go on the PATH: install your system's package, for example golang-go")
-    _run(["go", "build", "-o", str(GO_SERVER), "."], cwd=SOURCES / "go", GOFLAGS="-mod=readonly", GOTOOLCHAIN="local")
-    return _run(["go", "version"]).removeprefix("go version ")
+    run_to_end(["go", "build", "-o", str(GO_SERVER), "."], cwd=SOURCES / "go", GOFLAGS="-mod=readonly", GOTOOLCHAIN="local")
+    return run_to_end(["go", "version"]).removeprefix("go version ")
 
 
 def _make_bun() -> str:
@@ -65,14 +65,14 @@ def _make_bun() -> str:
         if shutil.which("npm") is None:
             raise NotHere("there is neither bun nor npm on the PATH")
         BUN_HOME.mkdir(parents=True, exist_ok=True)
-        _run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(BUN_HOME), BUN])
+        run_to_end(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(BUN_HOME), BUN])
     program = bun()
     if program is None:
         raise NotHere(f"npm installed {BUN} and no program came with it")
-    return f"bun {_run([str(program), '--version'])}"
+    return f"bun {run_to_end([str(program), '--version'])}"
 
 
-def _run(command: list[str], cwd: Path = ROOT, **environ: str) -> str:
+def run_to_end(command: list[str], cwd: Path = ROOT, **environ: str) -> str:
     """Run to the end; gives what it printed. Raises NotHere with the last line it wrote when it fails."""
     try:
         result = subprocess.run(

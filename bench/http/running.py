@@ -58,8 +58,7 @@ class Running:
         self.layered = layered
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed by stop()
         self._tree: list[int] = []
-        command = [str(python or sys.executable), "-m", "bench.http.serve", peer.module, "--core", str(core)]
-        command += ["--layered"] if layered else []
+        command = self.command(str(python or sys.executable), core)
         if peer.own_port:
             self.port = next(ports)
             self._process = self._start([*command, "--port", str(self.port)])
@@ -67,6 +66,11 @@ class Running:
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
             self.port = listener.getsockname()[1]
             self._process = self._start([*command, "--fd", str(listener.fileno())], listener.fileno())
+
+    def command(self, python: str, core: int) -> list[str]:
+        """What starts the server; the socket or the port is added to it."""
+        command = [python, "-m", "bench.http.serve", self.peer.module, "--core", str(core)]
+        return [*command, "--layered"] if self.layered else command
 
     def _start(self, command: list[str], *inherited: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -88,11 +92,12 @@ class Running:
                 raise NotHere(self.said().splitlines()[-1])
             if status is not None:
                 raise BenchFault(f"{self.peer.name} ended with {status} at its start:\n{self.said()}")
-            if self._answers():
+            if self.answers():
                 return
         raise BenchFault(f"{self.peer.name} did not answer within {START_SECONDS:.0f} s:\n{self.said()}")
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it answers by now; waits a little where it does not."""
         # A path nobody has: the counters of the works stay at nothing.
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
         try:
@@ -124,11 +129,17 @@ class Running:
     def thaw(self) -> None:
         """Let the processes go on, and look which there are: once a visit, before anything is timed."""
         self._signal(signal.SIGCONT)
-        self._tree = [self._process.pid, *_others_of_session(self._process.pid)]
+        self._tree = [self.pid, *_others_of(self.pid)]
+
+    @property
+    def pid(self) -> int:
+        """The process that was started; others may have come of it."""
+        return self._process.pid
 
     def _signal(self, number: int) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
+        for pid in (self.pid, *_others_of(self.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def stop(self) -> None:
         """End every process."""
@@ -137,17 +148,24 @@ class Running:
             self._signal(signal.SIGCONT)
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_SECONDS)
-        self._signal(signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
         self._errors.close()
 
 
-def _others_of_session(leader: int) -> Iterator[int]:
+def _others_of(leader: int) -> list[int]:
+    """The processes of its session, and those that left it for one of their own, as an embedded store does."""
+    found = {leader}
+    known: list[tuple[int, int, int]] = []
     for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit() or int(folder.name) == leader:
-            continue
-        with suppress(OSError):
-            # The name of a program, in brackets, may hold anything; after it: state, parent, group, session.
-            _, _, _, session, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
-            if int(session) == leader:
-                yield int(folder.name)
+        if folder.name.isdigit():
+            with suppress(OSError):
+                # The name of a program, in brackets, may hold anything; after it: state, parent, group, session.
+                _, parent, _, session, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
+                known.append((int(folder.name), int(parent), int(session)))
+    before = 0
+    while len(found) > before:
+        before = len(found)
+        found |= {pid for pid, parent, session in known if parent in found or session in found}
+    return sorted(found - {leader})

@@ -1,4 +1,4 @@
-"""The public messages: posted by anybody signed in, read by everybody signed in."""
+"""The public messages: posted by anybody signed in, and shown to everybody signed in as they come."""
 
 from __future__ import annotations
 

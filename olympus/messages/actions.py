@@ -8,7 +8,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from antiphon import Context, NotFound, Struct, action, admin, allow, get, put, raises, signed_in
+from antiphon import Context, NotFound, Position, Struct, action, admin, allow, get, put, raises, signed_in
+from olympus.messages.board import MessagePosted, board
 from olympus.messages.messages import Message, Messages
 
 type Body = Annotated[str, Meta(min_length=1, max_length=1000)]
@@ -27,10 +28,11 @@ class Pagination(Struct):
 
 
 class MessagePage(Struct):
-    """Messages, the newest first."""
+    """Messages, the newest first. Whoever watches `messages` from `position` on misses none that is not among them."""
 
     messages: list[Message]
     pagination: Pagination
+    position: Position
 
 
 class Cleaned(Struct):
@@ -41,9 +43,11 @@ class Cleaned(Struct):
 
 @action("message:create", put("/message", status=201, location="/message/{id}"), allow(signed_in))
 async def create_message(ctx: Context, body: Body) -> Message:
-    """Post a message. What the system posts is by Olympus."""
+    """Post a message and show it to everybody who watches. What the system posts is by Olympus."""
     author = ctx.caller.id or OLYMPUS_ID
-    return await ctx.get(Messages).add(ctx.new_id(), body, author=author, at=ctx.now)
+    message = await ctx.get(Messages).add(ctx.new_id(), body, author=author, at=ctx.now)
+    await board().publish(ctx, MessagePosted(message))
+    return message
 
 
 @action("messages:list", get("/messages/list"), allow(signed_in))
@@ -53,10 +57,12 @@ async def list_messages(
     limit: Annotated[int, Meta(ge=1, le=100)] = 10,
 ) -> MessagePage:
     """List the messages, the newest first."""
+    # Before the rows, or a message posted between the two would be in neither.
+    position = await board().position(ctx)
     messages = ctx.get(Messages)
     total = await messages.count()
     shown = await messages.page(page, limit)
-    return MessagePage(shown, Pagination(page, limit, total, ceil(total / limit)))
+    return MessagePage(shown, Pagination(page, limit, total, ceil(total / limit)), position)
 
 
 @action("message:view", get("/message/{message_id}"), allow(signed_in), raises(NotFound))
@@ -77,4 +83,6 @@ async def say_hello(ctx: Context) -> Message:
     """Post a greeting with the time, in the name of Olympus."""
     now = ctx.now.replace(microsecond=0)
     body = f"Hello! The current time is {now.isoformat().replace('+00:00', 'Z')}."
-    return await ctx.get(Messages).add(ctx.new_id(), body, author=OLYMPUS_ID, at=ctx.now)
+    message = await ctx.get(Messages).add(ctx.new_id(), body, author=OLYMPUS_ID, at=ctx.now)
+    await board().publish(ctx, MessagePosted(message))
+    return message

@@ -6,6 +6,7 @@ from antiphon.application import App
 from antiphon.core.access import Rule, Verdict, all_of, allow, anyone, named, require
 from antiphon.core.action import Action, Call, Stream, action
 from antiphon.core.caller import ANONYMOUS, SYSTEM, Caller, Directory
+from antiphon.core.channel import Channel, MemberNames, Position, Topic, channel
 from antiphon.core.clock import Clock, Ids
 from antiphon.core.connection import Connection
 from antiphon.core.context import Context
@@ -31,11 +32,14 @@ from antiphon.core.log import Logger
 from antiphon.core.middleware import Middleware, Next
 from antiphon.core.module import Module
 from antiphon.core.results import Download
+from antiphon.core.revocation import Revocations, Revoked
 from antiphon.core.secrets import Secret
 from antiphon.core.service import scoped, service
 from antiphon.core.session import Session
 from antiphon.core.settings import Settings, doc, env
 from antiphon.core.traits import Trait, around, deprecated, raises, timeout
+from antiphon.services.channels.channels import Channels
+from antiphon.services.channels.frames import Member
 from antiphon.services.database.columns import Id, UtcDateTime
 from antiphon.services.database.database import Database
 from antiphon.services.database.errors import DatabaseAway, Taken
@@ -45,9 +49,10 @@ from antiphon.services.metrics import Metrics
 from antiphon.services.passwords.service import Passwords
 from antiphon.services.rules import admin, role, signed_in
 from antiphon.services.sessions.service import Sessions
+from antiphon.services.sessions.tickets import Ticket, Tickets
 from antiphon.stores.base import Store
 from antiphon.transports.http.routes import delete, etag, get, patch, post, put
-from antiphon.transports.http.static import static
+from antiphon.transports.http.static import client_script, static
 from antiphon.transports.http.transport import Http
 from antiphon.transports.websocket.transport import Websocket
 from antiphon.wire.sniff import agrees, sniff, type_of
@@ -62,6 +67,8 @@ __all__ = [
     "Call",
     "CallError",
     "Caller",
+    "Channel",
+    "Channels",
     "Clock",
     "Conflict",
     "Connection",
@@ -81,6 +88,8 @@ __all__ = [
     "Ids",
     "InvalidInput",
     "Logger",
+    "Member",
+    "MemberNames",
     "Metrics",
     "Middleware",
     "Module",
@@ -88,6 +97,9 @@ __all__ = [
     "NotFound",
     "NotSignedIn",
     "Passwords",
+    "Position",
+    "Revocations",
+    "Revoked",
     "Rule",
     "Schema",
     "Secret",
@@ -99,10 +111,13 @@ __all__ = [
     "Stream",
     "Struct",
     "Taken",
+    "Ticket",
+    "Tickets",
     "Time",
     "TimedOut",
     "TooLarge",
     "TooManyCalls",
+    "Topic",
     "Trait",
     "Unavailable",
     "Upload",
@@ -117,6 +132,8 @@ __all__ = [
     "allow",
     "anyone",
     "around",
+    "channel",
+    "client_script",
     "delete",
     "deprecated",
     "doc",

@@ -17,7 +17,7 @@ from antiphon.services.logs import logs
 from antiphon.services.metrics import metrics
 from antiphon.services.passwords.service import passwords
 from antiphon.services.revocations import revocations
-from antiphon.services.sessions.service import sessions
+from antiphon.services.sessions.service import sessions, tickets
 from antiphon.stores.redis import store
 from antiphon.stores.relay import relay
 from antiphon.transports.cli.program import program
@@ -36,6 +36,7 @@ class App(core.App):
         metrics,
         store,
         sessions,
+        tickets,
         identifier,
         database,
         work,

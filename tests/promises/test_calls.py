@@ -10,6 +10,7 @@ import pytest
 
 from tests.olympus_stage import PASSWORD, UNKNOWN_ID, Olympus, Person
 from tests.promises.voices import Outcome, Voice
+from tests.services.channel_stage import Node, Screen
 
 ANOTHER_PASSWORD = "a quiet harbour, before the storm"
 SIGN_UP = {"name": "Grace", "email": "Grace@Example.com", "password": PASSWORD}
@@ -57,6 +58,41 @@ async def test_a_user_is_seen_by_others_without_the_email(olympus: Olympus, voic
 
     assert own.result["email"] == ada.email
     assert others.result.keys() == {"id", "name", "createdAt", "updatedAt"}
+
+
+async def test_a_list_says_from_where_to_watch_on(olympus: Olympus, voices: dict[str, Voice]) -> None:
+    """The position of `messages:list` is one place, whoever asks through whatever."""
+    ada = await olympus.person("Ada")
+    for name, voice in voices.items():
+        await voice.call(ada, "message:create", body=f"over {name}")
+
+    listed = await everywhere(voices, ada, "messages:list")
+
+    assert listed.result["position"]["offset"] == len(voices)
+    assert listed.result["position"]["epoch"]
+
+
+async def test_who_is_there_is_told_alike(olympus: Olympus, voices: dict[str, Voice]) -> None:
+    """`channel:members` names the same members on every transport; what is no topic is the same NOT_FOUND."""
+    ada = await olympus.person("Ada")
+    await Screen(Node(olympus.running.runtime), ada.caller).watch("messages")
+
+    members = await everywhere(voices, ada, "channel:members", channel="messages")
+    unknown = await everywhere(voices, ada, "channel:members", channel="nothing")
+
+    assert [(member["id"], member["name"]) for member in members.result["members"]] == [(ada.id, "Ada")]
+    assert members.result["count"] == 1
+    assert unknown.error == "NOT_FOUND"
+
+
+@pytest.mark.parametrize("name", ["cli", "direct"])
+async def test_a_ticket_needs_a_session(olympus: Olympus, voices: dict[str, Voice], name: str) -> None:
+    """Whoever calls without a session, such as with `--as`, gets no ticket, whoever they are."""
+    ada = await olympus.person("Ada")
+
+    outcome = await voices[name].call(ada, "socket:ticket")
+
+    assert (outcome.error, "session:create" in outcome.message) == ("NOT_SIGNED_IN", True)
 
 
 async def test_an_account_is_changed(olympus: Olympus, voice: Voice) -> None:
@@ -173,6 +209,8 @@ async def test_a_foreign_file_is_not_there(olympus: Olympus, voices: dict[str, V
         "user:edit",
         "user:view",
         "session:destroy",
+        "socket:ticket",
+        "channel:members",
         "message:create",
         "messages:list",
         "message:view",
@@ -185,7 +223,7 @@ async def test_a_stranger_is_refused_before_anything_else(
     olympus: Olympus, voices: dict[str, Voice], action: str
 ) -> None:
     """What is for those signed in is NOT_SIGNED_IN for anybody else, whatever the inputs, on every transport."""
-    inputs = dict.fromkeys(("user_id", "message_id", "file_id"), "x")
+    inputs = dict.fromkeys(("user_id", "message_id", "file_id", "channel"), "x")
     known = {field.name for field in olympus.running.runtime.actions[action].schema.fields}
 
     outcome = await everywhere(voices, None, action, **{name: value for name, value in inputs.items() if name in known})

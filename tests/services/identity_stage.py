@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
@@ -12,16 +12,17 @@ from antiphon.core.action import action
 from antiphon.core.caller import Caller
 from antiphon.core.connection import Connection
 from antiphon.core.context import Context
+from antiphon.core.log import Logger, Silent
 from antiphon.core.module import Module
 from antiphon.core.runtime import Runtime
-from antiphon.core.service import Provider
+from antiphon.core.service import Provider, service
 from antiphon.core.session import Identifier, SessionEnded, SessionStarted
 from antiphon.services.identity import identifier
-from antiphon.services.sessions.service import Sessions, sessions
+from antiphon.services.revocations import revocations
+from antiphon.services.sessions.service import Sessions, sessions, tickets
 from antiphon.stores.base import Store
+from antiphon.stores.relay import relay
 from antiphon.testing.clock import StandingClock
-
-module = Module(__name__, needs=[Sessions, Identifier])
 
 ALICE = Caller("user", "alice", "choir", frozenset({"editor"}))
 BOB = Caller("user", "bob")
@@ -36,15 +37,20 @@ async def look(ctx: Context) -> str:
 class Browser(Connection):
     """A client that keeps the session id it is told, and remembers what it was told last."""
 
-    def __init__(self, token: str | None = None, *, bearer: str | None = None) -> None:
+    def __init__(self, token: str | None = None, *, bearer: str | None = None, key: str | None = None) -> None:
         super().__init__("direct")
         self.token = token
+        self._key = key
         self.told: SessionStarted | SessionEnded | None = None
         self._bearer = bearer
 
     @property
     def session_token(self) -> str | None:
         return self.token
+
+    @property
+    def session_key(self) -> str | None:
+        return self._key
 
     @property
     def bearer(self) -> str | None:
@@ -90,10 +96,19 @@ class Stage:
             await (await ctx.session()).start(caller)
         return browser
 
+    async def sid(self, browser: Browser) -> str:
+        """The name of the session of this browser."""
+        async with self.call(browser) as ctx:
+            return (await ctx.session()).sid
+
     async def who(self, browser: Browser) -> str:
         """The id of whoever this browser is signed in as, or an empty text."""
         async with self.call(browser) as ctx:
             return (await ctx.identify()).id
+
+    async def end_all(self, user_id: str) -> None:
+        """End every session of a user, as somebody else's call does."""
+        await self.sessions.end_all(self.context(Browser()), user_id)
 
     async def asks(self, rule: Rule, caller: Caller | None) -> tuple[bool, str]:
         """What a rule says about a caller, and why."""
@@ -101,14 +116,21 @@ class Stage:
         return verdict.granted, verdict.reason
 
 
+@service
+async def silence() -> AsyncIterator[Logger]:
+    """A log that nobody reads."""
+    yield Silent()
+
+
 class _App(core.App):
-    catalogue: ClassVar[Sequence[Provider[Any]]] = (sessions, identifier)
+    catalogue: ClassVar[Sequence[Provider[Any]]] = (silence, sessions, tickets, identifier, relay, revocations)
 
 
 @asynccontextmanager
-async def staged(store: Store, **settings: object) -> AsyncGenerator[Stage]:
-    """The application on this store, with these settings of sessions."""
+async def staged(store: Store, needs: Iterable[type] = (), **settings: object) -> AsyncGenerator[Stage]:
+    """The application on this store, with these settings of sessions, and what else the test needs."""
     clock = StandingClock()
+    module = Module(__name__, needs=[Sessions, Identifier, *needs])
     app = _App("stage", modules=[module], values=[store], settings={"session": settings}, clock=clock)
     async with app.running(environ={"ANTIPHON_ENV": "test"}) as runtime:
         yield Stage(runtime, clock)

@@ -53,7 +53,7 @@ class Login:
     [
         "password", "Password", "current_password", "passwordHash", "passwd", "token", "access_token", "refreshToken",
         "secret", "client-secret", "authorization", "Proxy-Authorization", "cookie", "Set-Cookie", "api_key", "apikey",
-        "apiKey", "credentials",
+        "apiKey", "credentials", "ticket", "socketTicket",
     ],
 )  # fmt: skip
 def test_a_field_with_a_telling_name_is_masked(log: Log, pages: Pages, name: str) -> None:
@@ -99,6 +99,7 @@ def test_structs_and_dataclasses_are_masked_field_by_field(log: Log, pages: Page
     "text",
     [
         f"GET /reset?token={HIDDEN}&next=/",
+        f"GET /ws?ticket={HIDDEN} HTTP/1.1",
         f"Authorization: Bearer {HIDDEN}",
         f"authorization:Basic {HIDDEN} {HIDDEN}",
         f"Cookie: a=1; session={HIDDEN}",

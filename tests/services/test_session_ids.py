@@ -170,7 +170,7 @@ async def test_a_session_that_has_ended_meanwhile_cannot_be_rotated(stage: Stage
 
     async with stage.call(browser) as ctx:
         session = await ctx.session()
-        await stage.sessions.end_all("alice")
+        await stage.end_all("alice")
         with pytest.raises(NotSignedIn):
             await session.rotate()
         assert not ctx.caller.signed_in

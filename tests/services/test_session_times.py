@@ -187,7 +187,7 @@ async def test_everything_runs_on_a_cluster() -> None:
                 await session.rotate()
                 await session.end_others()
             assert await stage.who(browser) == "alice"
-            await stage.sessions.end_all("alice")
+            await stage.end_all("alice")
             assert await stage.who(browser) == ""
         await store.close()
 

@@ -149,7 +149,7 @@ async def test_all_of_a_user_can_be_ended(stage: Stage) -> None:
     """Disabling a user ends every session at once and nobody else's."""
     first, second, bob = await stage.sign_in(), await stage.sign_in(), await stage.sign_in(BOB)
 
-    await stage.sessions.end_all("alice")
+    await stage.end_all("alice")
 
     assert [await stage.who(browser) for browser in (first, second, bob)] == ["", "", "bob"]
 

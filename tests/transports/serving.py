@@ -126,15 +126,31 @@ async def serving(
         async with app.running(environ={"ANTIPHON_ENV": environment}, listen=True):
             yield Served(app, app.transport(Http).port, watch, folder)
         return
+    async with behind_uvicorn(app, way) as port:
+        yield Served(app, port, watch, folder)
+
+
+@asynccontextmanager
+async def behind_uvicorn(
+    app: App, parser: Literal["httptools", "h11"] = "httptools", ws: Literal["none", "auto"] = "none"
+) -> AsyncGenerator[int]:
+    """The application as ASGI under a plain uvicorn, on this port, for as long as the block."""
     with socket.create_server((HOST, 0)) as listening:
         config = uvicorn.Config(
-            asgi(app), http=way, ws="none", log_config=None, access_log=False, proxy_headers=False, server_header=False
+            asgi(app),
+            http=parser,
+            ws=ws,
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=5,
         )
         server = uvicorn.Server(config)
         running = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             await wait_until(lambda: server.started or running.done(), "uvicorn never started")
-            yield Served(app, listening.getsockname()[1], watch, folder)
+            yield listening.getsockname()[1]
         finally:
             server.should_exit = True
             await running

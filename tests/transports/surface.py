@@ -263,7 +263,7 @@ async def give_file(ctx: Context, name: str = "Ünï code.txt", missing: bool = 
 @action("session:begin", allow(anyone), post("/session"))
 async def begin_session(ctx: Context) -> None:
     """Let the client carry an id."""
-    ctx.tell(SessionStarted("token", 60))
+    ctx.tell(SessionStarted("token", 60, "sid"))
     ctx.become(ANONYMOUS)
 
 
@@ -307,3 +307,9 @@ async def bad_location(ctx: Context) -> Word:
 def fail_at_once(ctx: Context) -> Any:
     """Give, here and now, a result that is no JSON."""
     return object()
+
+
+@action("much:read", get("/much"), allow(anyone))
+def read_much(ctx: Context, size: int = 400_000) -> dict[str, str]:
+    """More than is compressed while others wait."""
+    return {"text": "a" * size}

@@ -151,6 +151,14 @@ async def test_a_version_is_a_strong_tag(served: Served) -> None:
         assert again.status == 200
 
 
+async def test_a_large_answer_of_an_instant_action_comes_compressed(served_anyhow: Served) -> None:
+    """It is compressed beside the loop, and arrives as any other."""
+    packed = await served_anyhow.get("/api/much", accept_encoding="gzip")
+
+    assert packed.header("content-encoding") == "gzip"
+    assert json.loads(gzip.decompress(packed.body)) == {"text": "a" * 400_000}
+
+
 async def test_if_match_is_the_base_of_the_call(served: Served) -> None:
     """The action reads it as `ctx.base`, without quotes and without the coding of a compressed answer."""
     for sent, base in (('"3"', "3"), ('"3-gzip"', "3"), ("*", "*")):

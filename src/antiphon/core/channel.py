@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, runtime_checkable
 
 import msgspec
 
@@ -98,7 +98,8 @@ class AnyChannel:
                 f"do not fit. Put each parameter into the name once, in braces, and no other."
             )
         every = (*self.events, *self.ephemeral)
-        structs = all(issubclass(event, msgspec.Struct) for event in every)
+        # The type checker believes what the decorator says, and lets `channel("name", str)` pass all the same.
+        structs = all(issubclass(cast("type[object]", event), msgspec.Struct) for event in every)
         if not every or not structs or len({event.__name__ for event in every}) != len(every):
             yield f"{self.where}: the channel {self.name} needs events, each a Struct with a name of its own."
         for event in every:

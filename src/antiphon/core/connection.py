@@ -17,7 +17,8 @@ class Connection:
     type: TransportName
     _id = ""
     _identifier = ""
-    subscriptions: frozenset[str] = frozenset()
+    by_itself = False
+    """Whether the server asks and not the client, as when a door is asked again: no session lives longer for it."""
 
     def __init__(self, type: TransportName, *, id: str = "", identifier: str = "") -> None:
         self.type = type
@@ -35,8 +36,18 @@ class Connection:
         return self._identifier
 
     @property
+    def subscriptions(self) -> frozenset[str]:
+        """The topics it watches."""
+        return frozenset()
+
+    @property
     def session_token(self) -> str | None:
         """The session id the client sent, or None. A secret."""
+        return None
+
+    @property
+    def session_key(self) -> str | None:
+        """What finds the session of a client that showed a ticket, or None. The client itself knows no such thing."""
         return None
 
     @property

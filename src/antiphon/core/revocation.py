@@ -11,12 +11,13 @@ import msgspec
 class Revoked(msgspec.Struct, frozen=True):
     """What no longer holds.
 
-    `session`: the session with this id, which is no secret (never a token). `user`: every session of the user with this
-    id. `rights`: nothing ends, but what this user may do has changed. `unknown`: this node may have missed some, so
-    everybody has to be asked again who they are.
+    `session`: the session with this id, which is no secret (never a token). `moved`: that session goes on under another
+    secret, so whoever came with the old one has to come back with the new one. `user`: every session of the user with
+    this id. `rights`: nothing ends, but what this user may do has changed. `unknown`: this node may have missed some,
+    so everybody has to be asked again who they are.
     """
 
-    what: Literal["session", "user", "rights", "unknown"]
+    what: Literal["session", "moved", "user", "rights", "unknown"]
     id: str = ""
 
 

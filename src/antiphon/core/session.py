@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class Session(Protocol):
-    """The session of one call. Reading it costs nothing until it exists; it exists once somebody has signed in."""
+    """The session of one call. Reading it costs nothing until it exists; it exists once somebody has signed in.
+
+    What is asked of a session that is not there raises NotSignedIn, except `caller`, `start` and `end`.
+    """
 
     @property
     def caller(self) -> Caller | None:
@@ -20,13 +23,23 @@ class Session(Protocol):
         ...
 
     @property
+    def sid(self) -> str:
+        """The session's name, which is no secret: the same from sign-in to the end, and what `Revoked` names."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """What finds the session on this server without its id: for `Connection.session_key`, and for no client."""
+        ...
+
+    @property
     def created_at(self) -> datetime:
-        """When it was made. Raises NotSignedIn when there is no session, as the next two do."""
+        """When it was made."""
         ...
 
     @property
     def idle_at(self) -> datetime:
-        """When it ends if nothing is called."""
+        """When it ends if nothing is called, be it by its idle life or its whole one."""
         ...
 
     @property
@@ -70,19 +83,26 @@ class Identifier(Protocol):
 
 
 class SessionStarted:
-    """A fact for the transport: the client must carry this id from now on. The id is a secret."""
+    """A fact for the transport: the client must carry this id from now on. The id is a secret, `sid` is none."""
 
-    __slots__ = ("life_seconds", "token")
+    __slots__ = ("life_seconds", "sid", "token")
 
-    def __init__(self, token: str, life_seconds: int) -> None:
+    def __init__(self, token: str, life_seconds: int, sid: str) -> None:
         self.token = token
         self.life_seconds = life_seconds
+        self.sid = sid
 
     def __repr__(self) -> str:
         return "SessionStarted(***)"
 
 
 class SessionEnded:
-    """A fact for the transport: the client must forget its session id."""
+    """A fact for the transport: the client must forget its session id.
 
-    __slots__ = ()
+    `found_dead` when it had ended before this call, which came with it all the same.
+    """
+
+    __slots__ = ("found_dead",)
+
+    def __init__(self, *, found_dead: bool = False) -> None:
+        self.found_dead = found_dead

@@ -84,6 +84,10 @@ class HttpSurface(Protocol):
     drain_seconds: float
     """How long running calls have then."""
 
+    def is_proxy(self, address: str) -> bool:
+        """Whether this is the address of a proxy that is trusted, behind which many may stand."""
+        ...
+
     def add_socket(self, path: str, door: SocketDoor) -> None:
         """Open sockets at this path, after the request has passed what every request passes, and its origin."""
         ...

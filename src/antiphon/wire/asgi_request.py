@@ -55,8 +55,6 @@ class AsgiHead(Head):
 class AsgiRequest(Request):
     """One request of the ASGI `http` scope; headers are scanned when asked for and the body is received when read."""
 
-    __slots__ = ("_announced", "_headers", "_progress", "_receive", "_scope", "_watch")
-
     def __init__(self, scope: dict[str, Any], receive: Receive) -> None:
         self.method = scope["method"]
         path = scope.get("raw_path")
@@ -71,8 +69,6 @@ class AsgiRequest(Request):
         self.query = scope["query_string"]
         self.scheme = scope.get("scheme", "http")
         self.version = scope["http_version"]
-        self.left = False
-        self.state = None
         self._scope = scope
         self._receive = receive
         self._headers: Sequence[Field] = scope["headers"]

@@ -16,8 +16,6 @@ class ClientLeft(Exception):
 class Request(ABC):
     """One HTTP request. All that it holds was sent by anyone and is untrusted."""
 
-    __slots__ = ("head", "left", "method", "path", "query", "scheme", "state", "version")
-
     method: str
     """As sent, in upper case."""
 
@@ -36,11 +34,8 @@ class Request(ABC):
     head: Head
     """The header fields; requests of one connection that carry the same ones may share it."""
 
-    left: bool
+    left = False
     """The client is known to be gone. False also when nobody has looked."""
-
-    state: object | None
-    """One place for the layer above, such as the route that was found; None at first."""
 
     def header(self, name: bytes) -> str | None:
         """The value of a header by its lower-case name, as `Head.get` gives it."""

@@ -72,7 +72,7 @@ LENGTHS = [
     framed("length-spaced", b"Content-Length: 1 0\r\n"),
     framed("length-over-64-bits", b"Content-Length: 18446744073709551616\r\n"),
     framed("length-huge", b"Content-Length: " + b"9" * 100 + b"\r\n"),
-    framed("length-of-other-digits", "Content-Length: ５\r\n".encode()),
+    framed("length-of-other-digits", b"Content-Length: \xef\xbc\x95\r\n"),
     framed("length-word", b"Content-Length: five\r\n"),
     framed("length-space-before-colon", b"Content-Length : 5\r\n"),
     framed("length-tab-before-colon", b"Content-Length\t: 5\r\n"),

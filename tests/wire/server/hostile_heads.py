@@ -147,6 +147,8 @@ def headers(count: int, size: int) -> bytes:
 URL, ONE, ALL, COUNT = BOUNDS.url_bytes, BOUNDS.one_header_bytes, BOUNDS.header_bytes, BOUNDS.header_count
 BESIDE = len(b"Hosta")
 """The size of the header that is there anyhow."""
+BLANKS = ALL + 4 * (COUNT + 1) - len(b"\r\n" + HOST + b"X:\r\n")
+"""As many as fill what a head may have beside its headers."""
 
 TOO_LARGE = [
     line("target-one-too-long", b"GET /" + b"a" * URL + b" HTTP/1.1", 414),
@@ -157,6 +159,7 @@ TOO_LARGE = [
     fields("all-headers-one-too-large", headers(2, 100) + headers(1, ALL - 200 - BESIDE + 1), 431),
     fields("headers-one-too-many", headers(COUNT, 3), 431),
     fields("blanks-beyond-all", b"X:" + b" " * (ALL * 2) + b"a\r\n", 431),
+    fields("blanks-one-beyond", b"X:" + b" " * (BLANKS + 1) + b"\r\n", 431),
 ]
 
 ENDLESS = [
@@ -177,6 +180,7 @@ WITHIN = [
     fields("one-header-below-the-bound", headers(1, ONE - 1), 200),
     fields("all-headers-of-the-bound", headers(2, 100) + headers(1, ALL - 200 - BESIDE), 200),
     fields("all-headers-below-the-bound", headers(2, 100) + headers(1, ALL - 200 - BESIDE - 1), 200),
+    fields("blanks-of-the-bound", b"X:" + b" " * BLANKS + b"\r\n", 200),
     fields("as-many-headers-as-the-bound", headers(COUNT - 1, 3), 200),
     fields("one-header-less-than-the-bound", headers(COUNT - 2, 3), 200),
 ]

@@ -78,6 +78,8 @@ class Stage:
         self.exhausted: list[OSError] = []
         self.gate = asyncio.Event()
         self.plays: dict[bytes, Respond] = {}
+        self.plays_all: Respond | None = None
+        self.refuses: Callable[[WireFault], Response] = told
         self.most_bytes = MOST_BYTES
         self._bounds = bounds or Bounds()
         self._is_local = is_local
@@ -92,7 +94,7 @@ class Stage:
     async def __aenter__(self) -> Self:
         self.listener = Listener(
             self.respond,
-            refuse=lambda fault, _: told(fault),
+            refuse=lambda fault, _: self.refuses(fault),
             report=self.defects.append,
             exhausted=self.exhausted.append,
             exempt=lambda _: False,
@@ -141,7 +143,7 @@ class Stage:
             check_expectation(request)
         except WireFault as fault:
             return told(fault)
-        if (play := self.plays.get(request.path)) is not None:
+        if (play := self.plays.get(request.path, self.plays_all)) is not None:
             return play(request)
         match request.path:
             case b"/body":

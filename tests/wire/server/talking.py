@@ -79,7 +79,11 @@ async def talking(stage: Stage, *, source: str | None = None, buffer_bytes: int 
     if source is not None:
         client.bind((source, 0))
     client.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(client, (HOST, stage.port))
+    try:
+        await asyncio.get_running_loop().sock_connect(client, (HOST, stage.port))
+    except OSError:
+        client.close()
+        raise
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # A client that does not read holds little back itself.
     limit = buffer_bytes or 64 * 1024

@@ -112,7 +112,7 @@ async def test_whoever_waits_for_a_leaving_is_let_go_with_the_answer(stage: Stag
     async with talking(stage) as client:
         await client.segments([get("/answer")])
         assert (await client.answer()).status == 200
-        await wait_until(lambda: watchers[0].done(), "the watcher was never let go")
+        await wait_until(watchers[0].done, "the watcher was never let go")
 
     assert watchers[0].cancelled()
 

@@ -11,7 +11,7 @@ from antiphon.testing.waiting import wait_until
 from antiphon.wire.faults import not_signed_in
 from antiphon.wire.head import HeadBounds
 from antiphon.wire.server.bounds import Bounds
-from tests.wire.server.stage import Stage, told
+from tests.wire.server.stage import Stage, text, told
 from tests.wire.server.talking import SMUGGLED, Talk, talking
 
 SHORT = 0.2
@@ -78,6 +78,18 @@ async def test_half_a_second_head_is_told_too() -> None:
         answers = await client.answers()
 
     assert [answer.status for answer in answers] == [200, 408]
+
+
+async def test_half_a_head_behind_answers_that_are_not_taken_is_told() -> None:
+    """Its time begins once the answers were taken: nobody could be told before."""
+    stage = Stage(bounds(head=SHORT), buffer_bytes=8192)
+    async with stage, talking(stage, buffer_bytes=8192) as client:
+        stage.plays[b"/some"] = lambda _: text(bytes(15_000))
+        await client.segments([GET.replace(b"/", b"/some", 1) * 60 + b"GET /ha"])
+        assert not stage.connections[0].flow.is_empty
+        answers = await client.answers()
+
+    assert [answer.status for answer in answers] == [200] * 60 + [408]
 
 
 async def test_a_head_that_trickles_in_has_no_more_time_than_another() -> None:
@@ -148,7 +160,9 @@ async def test_a_body_that_never_begins_is_told_and_closed() -> None:
     assert [answer.status for answer in answers] == [100, 408]
 
 
-@pytest.mark.parametrize("framing", [b"Content-Length: 100000", b"Transfer-Encoding: chunked"], ids=["length", "chunks"])
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 100000", b"Transfer-Encoding: chunked"], ids=["length", "chunks"]
+)
 async def test_a_body_that_trickles_is_told_and_closed(framing: bytes) -> None:
     """Less than the slowest rate is too slow, however steadily it comes."""
     async with Stage(bounds(rate_after=SHORT)) as stage, talking(stage) as client:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from antiphon import Module, Passwords, Sessions
+from antiphon import Module, Passwords, Sessions, Tickets
 from antiphon.modules.accounts.tables import metadata
 from antiphon.modules.accounts.tables import users as users_table
 from antiphon.modules.accounts.users import PublicUser, Users
 
 __all__ = ["PublicUser", "Users", "metadata", "module", "users_table"]
 
-module = Module(__name__, needs=[Passwords, Sessions])
+module = Module(__name__, needs=[Passwords, Sessions, Tickets])

@@ -19,6 +19,8 @@ from antiphon import (
     Passwords,
     Secret,
     Struct,
+    Ticket,
+    Tickets,
     action,
     allow,
     anyone,
@@ -128,6 +130,15 @@ async def destroy_session(ctx: Context) -> None:
     """Sign out."""
     session = await ctx.session()
     await session.end()
+
+
+@action("socket:ticket", post("/socket/ticket", status=201), allow(signed_in))
+async def create_ticket(ctx: Context) -> Ticket:
+    """Make a ticket for a socket of this session, for clients that can send no cookie with it: `/ws?ticket=…`.
+
+    It is a secret, opens one socket once, and is of no use half a minute later.
+    """
+    return await ctx.get(Tickets).issue(ctx)
 
 
 async def _prove(passwords: Passwords, account: Account, current: GivenPassword | UnsetType) -> None:

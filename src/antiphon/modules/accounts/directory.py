@@ -1,10 +1,10 @@
-"""Finds users for `--as`, outside of any call."""
+"""Finds users outside of any call: for `--as`, and by the names that lists of who is there show."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from antiphon import Caller, Clock, Database, Directory, service
+from antiphon import Caller, Clock, Database, Directory, MemberNames, Unavailable, service
 from antiphon.modules.accounts.users import Users
 
 
@@ -29,3 +29,26 @@ class AccountDirectory(Directory):
 async def directory(database: Database, clock: Clock) -> AsyncIterator[AccountDirectory]:
     """Who is who."""
     yield AccountDirectory(database, clock)
+
+
+class AccountNames(MemberNames):
+    """The names of users, as they are when somebody begins to watch."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def name_of(self, user_id: str) -> str:
+        """The user's name; an empty text for nobody, and while the database is away: watching needs none."""
+        try:
+            async with self._database.transaction() as work:
+                account = await Users(work, self._clock.now()).find(user_id)
+        except Unavailable:
+            return ""
+        return account.name if account is not None else ""
+
+
+@service
+async def member_names(database: Database, clock: Clock) -> AsyncIterator[AccountNames]:
+    """Who is there, by name."""
+    yield AccountNames(database, clock)

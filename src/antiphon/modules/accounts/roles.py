@@ -43,5 +43,5 @@ async def _changed(ctx: Context, users: Users, user_id: str, *, changed: bool) -
     roles = sorted(await users.roles(user_id))
     if changed:
         await users.done()
-        await ctx.get(Sessions).end_all(user_id)
+        await ctx.get(Sessions).end_all(ctx, user_id)
     return UserRoles(user_id, roles)

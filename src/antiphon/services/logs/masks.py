@@ -2,7 +2,7 @@
 
 # What is masked, and by what it is known:
 #
-#     a field, key or pair with a telling name      the name: password, token, authorization, cookie, …, in any style
+#     a field, key or pair with a telling name      the name: password, token, ticket, cookie, …, in any style
 #     a Secret                                      its type
 #     `name=value`, `Name: value`, user:pass@host   the look of it, in any text and in bytes
 #     a value that was told to `hide`               itself, wherever it stands, also escaped for JSON or a URL
@@ -33,14 +33,14 @@ _SHORTEST_SECRET = 4
 _NAMES_KEPT = 2_000
 _BIGGEST_INT = 1 << 63
 
-_WORDS = "password|passwd|passphrase|secret|token|authorization|cookie|api_?key|credentials?"
+_WORDS = "password|passwd|passphrase|secret|token|ticket|authorization|cookie|api_?key|credentials?"
 _NAME = re.compile(rf"(?:^|_)(?:{_WORDS})(?:_|$)")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # Each part is linear: nothing that may be long stands before what has to be found.
 _LOOKS = re.compile(
     r"(?P<url>://)[^\s/\"'<>]*@"
     r"|(?P<header>(?:authorization|cookie)[\"']?\s{0,8}[:=]\s{0,8})[^\r\n]+"
-    r"|(?P<pair>(?:password|passwd|passphrase|secret|token|api[_-]?key)\w{0,32}[\"']?\s{0,8}[:=]\s{0,8})"
+    r"|(?P<pair>(?:password|passwd|passphrase|secret|token|ticket|api[_-]?key)\w{0,32}[\"']?\s{0,8}[:=]\s{0,8})"
     r"(?:\"[^\"]*\"|'[^']*'|[^\s&,;)}\]]+)"
     r"|(?P<scheme>bearer\s{1,8})[\w.~+/=-]{16,}",
     re.IGNORECASE,

@@ -1,7 +1,7 @@
 -- Puts a session among those of its user, in the place of an old one or as one more, and ends the oldest beyond the most.
 -- KEYS: the user's sessions
 -- ARGV: field, record, old field or "", "1" when there must be an old one, now, idle, life, most, how long ids are "moved"
--- Answers 1, or 0 when the old one is not there and had to be.
+-- Answers the sids of those that ended for it, or nil when the old one is not there and had to be.
 local sessions, field, record, old, must = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1'
 local now, idle, life, most, moved = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 
@@ -26,10 +26,10 @@ for at = 1, #all, 2 do
     replaced = true
   else
     longest = math.max(longest, ends)
-    if not value.moved then living[#living + 1] = { name = name, created = value.created } end
+    if not value.moved then living[#living + 1] = { name = name, created = value.created, sid = value.sid } end
   end
 end
-if must and not replaced then return 0 end
+if must and not replaced then return false end
 if replaced then
   redis.call('HSET', sessions, old, cjson.encode({ moved = now }))
 end
@@ -38,11 +38,13 @@ table.sort(living, function(a, b)
   if a.created == b.created then return a.name < b.name end
   return a.created < b.created
 end)
+local ended = {}
 for at = 1, #living - most + 1 do
   redis.call('HDEL', sessions, living[at].name)
+  ended[#ended + 1] = living[at].sid
 end
 
 redis.call('HSET', sessions, field, record)
 local _, ends = read(record)
 redis.call('PEXPIRE', sessions, math.max(longest, ends, now + moved) - now)
-return 1
+return ended

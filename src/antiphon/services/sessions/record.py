@@ -5,12 +5,16 @@
 #
 #     key     <prefix>:{sessions.<user>}     <user> is the beginning of SHA-256 of the user's id, 24 letters
 #     field   SHA-256 of the session id, hexadecimal
-#     value   {"user":…,"created":…,"touched":…,"tenant":…,"roles":[…]}   a session; times are milliseconds since 1970
-#             {"moved":…}                                                 an id that was replaced at this time
+#     value   {"user":…,"sid":…,"created":…,"touched":…,"tenant":…,"roles":[…]}   a session; times are milliseconds
+#                                                                                 since 1970
+#             {"moved":…}                                                         an id that was replaced at this time
 #
 # A session id is <user>, which says where to look, and then 256 random bits: 67 letters of base64url. One read finds
 # it, and the store's content lets nobody make one. The key lives as long as the longest of its sessions may. A session
 # in it is dead when its own times have passed: whoever reads it looks, and every sign-in removes those of its user.
+#
+# A session's sid is its name for everybody: 128 random bits that follow from nothing, the same from sign-in to the end,
+# under however many ids.
 #
 # An id that was replaced is as dead as any other, and known as `moved` for a minute: calls that were on their way with
 # it when it changed must not answer "forget the cookie", or the client would forget the new one.
@@ -22,6 +26,7 @@ from base64 import urlsafe_b64encode
 from enum import Enum
 from hashlib import sha256
 from secrets import token_urlsafe
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -32,7 +37,9 @@ MOVED_MILLIS = 60_000
 
 _USER_LETTERS = 24
 _SECRET_BYTES = 32
+_SID_BYTES = 16
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{67}")
+_PLACE = re.compile(r"([A-Za-z0-9_-]{24})\.([0-9a-f]{64})")
 _MOVED = b'{"moved":'
 
 
@@ -43,19 +50,48 @@ class Absent(Enum):
     MOVED = "moved"
 
 
+class Place(NamedTuple):
+    """Where a session is in the store. It follows from the session's id, and the id does not follow from it."""
+
+    user: str
+    field: str
+
+    @classmethod
+    def of(cls, token: str) -> Self:
+        """The place of the session with this id."""
+        return cls(token[:_USER_LETTERS], sha256(token.encode()).hexdigest())
+
+    @classmethod
+    def read(cls, text: str) -> Self | None:
+        """The place that a `text` stands for, or None."""
+        found = _PLACE.fullmatch(text)
+        return cls(found[1], found[2]) if found is not None else None
+
+    @property
+    def text(self) -> str:
+        """The place as one word."""
+        return f"{self.user}.{self.field}"
+
+    @property
+    def key(self) -> str:
+        """The key that holds the session, without the store's prefix."""
+        return _key(self.user)
+
+
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """One session. Times are milliseconds since 1970."""
 
     user: str
+    sid: str
     created: int
     touched: int
     tenant: str = ""
     roles: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, caller: Caller, *, created: int, touched: int) -> Record:
+    def of(cls, caller: Caller, *, sid: str, created: int, touched: int) -> Record:
         """The session of this caller."""
-        return cls(caller.id, created, touched, caller.tenant_id, tuple(sorted(caller.roles)))
+        return cls(caller.id, sid, created, touched, caller.tenant_id, tuple(sorted(caller.roles)))
 
     @property
     def caller(self) -> Caller:
@@ -88,24 +124,19 @@ def new_token(user_id: str) -> str:
     return _user(user_id) + token_urlsafe(_SECRET_BYTES)
 
 
+def new_sid() -> str:
+    """A new name for a session. No secret."""
+    return token_urlsafe(_SID_BYTES)
+
+
 def is_token(text: str) -> bool:
     """Whether this has the form of a session id; everything else was not made here and is not looked up."""
     return _TOKEN.fullmatch(text) is not None
 
 
-def key_of(token: str) -> str:
-    """The key that holds the session, without the store's prefix."""
-    return _key(token[:_USER_LETTERS])
-
-
 def key_of_user(user_id: str) -> str:
     """The key that holds every session of a user, without the store's prefix."""
     return _key(_user(user_id))
-
-
-def field_of(token: str) -> str:
-    """The field that holds the session."""
-    return sha256(token.encode()).hexdigest()
 
 
 def _user(user_id: str) -> str:

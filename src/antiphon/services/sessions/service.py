@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 
 from antiphon.core.clock import Clock
 from antiphon.core.context import Context
+from antiphon.core.revocation import Revoked
 from antiphon.core.service import service
 from antiphon.core.session import SessionEnded, SessionSource, SessionStarted
 from antiphon.services.sessions.ledger import Ledger
-from antiphon.services.sessions.record import Absent, is_token
-from antiphon.services.sessions.session import StoredSession
+from antiphon.services.sessions.record import Absent, Place, is_token
+from antiphon.services.sessions.session import StoredSession, tell, whole
 from antiphon.services.sessions.settings import SessionSettings
+from antiphon.services.sessions.tickets import Tickets
 from antiphon.stores.base import Store
 
 
@@ -23,38 +25,54 @@ class Sessions(SessionSource):
 
     async def session_of(self, ctx: Context) -> StoredSession:
         """The session that this call came with; one trip to the store, and none when the client sent no id."""
-        token = _token(ctx)
-        if token is None:
+        place = _place(ctx)
+        if place is None:
             return StoredSession(ctx, self._ledger)
-        found = await self._ledger.read(token)
+        found = await self._ledger.read(place, moves_on=not ctx.connection.by_itself)
         if not isinstance(found, Absent):
-            return StoredSession(ctx, self._ledger, token, found)
+            return StoredSession(ctx, self._ledger, place, found)
         if found is Absent.ENDED:
             # The client carries an id that will never be of use again; without this, every later call costs a read.
-            ctx.tell(SessionEnded())
+            ctx.tell(SessionEnded(found_dead=True))
         return StoredSession(ctx, self._ledger)
 
-    async def end_all(self, user_id: str) -> None:
-        """End every session of a user at once: what disabling, deleting and a change of rights ask for."""
+    async def end_all(self, ctx: Context, user_id: str) -> None:
+        """End every session of a user at once: what disabling, deleting and a change of rights ask for.
+
+        Their sockets and streams close on every node within a second.
+        """
+        await whole(self._end_all(ctx, user_id))
+
+    async def _end_all(self, ctx: Context, user_id: str) -> None:
         await self._ledger.end_all(user_id)
+        await tell(ctx, Revoked("user", user_id))
 
 
-def _token(ctx: Context) -> str | None:
-    """The id to look under: what this call itself has begun or ended counts before what the client sent."""
+def _place(ctx: Context) -> Place | None:
+    """Where to look: what this call itself has begun or ended counts before what the client sent."""
     for fact in reversed(ctx.facts or ()):
         if isinstance(fact, SessionStarted):
-            return fact.token
+            return Place.of(fact.token)
         if isinstance(fact, SessionEnded):
             return None
-    if ctx.connection.bearer is not None:
+    connection = ctx.connection
+    if connection.bearer is not None:
         # The token wins, and the cookie beside it is not read.
         return None
-    token = ctx.connection.session_token
+    if connection.session_key is not None:
+        return Place.read(connection.session_key)
+    token = connection.session_token
     # What does not look like ours is left alone: it may be another program's cookie on the same host.
-    return token if token is not None and is_token(token) else None
+    return Place.of(token) if token is not None and is_token(token) else None
 
 
 @service
 async def sessions(store: Store, settings: SessionSettings, clock: Clock) -> AsyncIterator[Sessions]:
     """Browser sessions; the store must be there when one is read, not when the application starts."""
     yield Sessions(store, settings, clock)
+
+
+@service
+async def tickets(store: Store, settings: SessionSettings, clock: Clock) -> AsyncIterator[Tickets]:
+    """Tickets for sockets; the store must be there when one is made or taken."""
+    yield Tickets(store, settings, clock)

@@ -25,6 +25,7 @@ class SessionSettings(Settings, frozen=True):
     idle_time: Annotated[timedelta, doc("How long a session lives without a call.")] = timedelta(hours=24)
     life_time: Annotated[timedelta, doc("How long a session lives in any case.")] = timedelta(days=30)
     touch_time: Annotated[timedelta, doc("How often, at most, a call moves the idle life on.")] = timedelta(minutes=1)
+    ticket_time: Annotated[timedelta, doc("How long a ticket for a socket waits to be shown.")] = timedelta(seconds=30)
     per_user: Annotated[
         int, Meta(ge=1, le=1_000), doc("The sessions of one user at once; one more ends the oldest.")
     ] = 20
@@ -37,5 +38,7 @@ class SessionSettings(Settings, frozen=True):
             yield Fault("touch_time", "is below zero. Write 0s to move the idle life on with every call.")
         if self.idle_time <= self.touch_time:
             yield Fault("idle_time", "must be longer than session.touch_time, or sessions end while they are used")
+        if self.ticket_time < timedelta(milliseconds=1):
+            yield Fault("ticket_time", "must be longer than 0s, or no ticket is of any use")
         if self.life_time < self.idle_time:
             yield Fault("life_time", "must be at least session.idle_time")

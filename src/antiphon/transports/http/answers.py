@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from types import CoroutineType
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from antiphon.transports.http.browsers import SECURITY
 from antiphon.transports.http.routes import ETag, Route
 from antiphon.wire.conditional import EntityTag, http_date, not_modified, strong_tag, tag_of_bytes
 from antiphon.wire.cookies import clear_cookie, write_cookie
-from antiphon.wire.encoding import SMALLEST_BYTES, Encoder, encoded_tag
+from antiphon.wire.encoding import LARGEST_ON_LOOP_BYTES, SMALLEST_BYTES, Encoder, encoded_tag
 from antiphon.wire.paths import PathTemplate, content_disposition
 from antiphon.wire.ranges import choose_range
 from antiphon.wire.request import Request
@@ -92,8 +93,10 @@ class Answers:
         self._small = FixedHeaders([JSON, *self._base, VARY])
         self._large = FixedHeaders([JSON, *self._base, VARY_CODING])
 
-    def answer(self, request: Request, ctx: Context, result: Any, request_id: tuple[bytes, bytes]) -> Answer:
-        """The answer for a result."""
+    def answer(
+        self, request: Request, ctx: Context, result: Any, request_id: tuple[bytes, bytes]
+    ) -> Answer | CoroutineType[Any, Any, Answer]:
+        """The answer for a result; to be awaited where there is much to compress."""
         if result.__class__ is Download:
             return self._file(request, ctx, result, request_id)
         status = self._fixed or self._status_of(result)
@@ -107,7 +110,9 @@ class Answers:
             return Response(status, headers, body, self._small)
         return self._compared(request, status, body, result, headers)
 
-    def _compared(self, request: Request, status: int, body: bytes, result: Any, headers: Headers) -> Answer:
+    def _compared(
+        self, request: Request, status: int, body: bytes, result: Any, headers: Headers
+    ) -> Answer | CoroutineType[Any, Any, Answer]:
         """An answer with an entity tag, or one worth compressing."""
         tag = self._tag(body, result)
         if tag is not None:
@@ -116,13 +121,18 @@ class Answers:
                 if same is not None:
                     return Response(304, [*headers, (b"etag", same.encode())], b"", self._large)
         coding = self._coding.negotiate(request.header(b"accept-encoding")) if len(body) >= SMALLEST_BYTES else None
-        if coding is not None:
-            body = self._coding.compress(body, coding)
-            headers.append((b"content-encoding", coding.encode()))
         if tag is not None:
             text = str(tag) if coding is None or tag.weak else encoded_tag(str(tag), coding)
             headers.append((b"etag", text.encode()))
-        return Response(status, headers, body, self._large)
+        if coding is None:
+            return Response(status, headers, body, self._large)
+        headers.append((b"content-encoding", coding.encode()))
+        if len(body) > LARGEST_ON_LOOP_BYTES:
+            return self._packed(status, headers, body, coding)
+        return Response(status, headers, self._coding.compress(body, coding), self._large)
+
+    async def _packed(self, status: int, headers: Headers, body: bytes, coding: str) -> Answer:
+        return Response(status, headers, await self._coding.compress_off_loop(body, coding), self._large)
 
     def _tag(self, body: bytes, result: Any) -> EntityTag | None:
         if self._etag is None:

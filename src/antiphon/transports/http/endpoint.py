@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from types import CoroutineType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from antiphon.core.context import Context
 from antiphon.transports.http.answers import NO_STORE, VARY, Answers
@@ -65,8 +65,13 @@ class Endpoint:
                 answer = self._answers.answer(request, ctx, result, (b"x-request-id", request_id.encode()))
             except Exception as error:  # noqa: BLE001  # told apart there
                 return server.fail(request, error, request_id, ctx)
+            if isinstance(answer, CoroutineType):
+                return self._finish_later(request, answer)
             return server.finish(request, answer)
         return self._respond(ctx, connection)
+
+    async def _finish_later(self, request: Request, answer: CoroutineType[Any, Any, Answer]) -> Answer:
+        return self._server.finish(request, await answer)
 
     async def _respond(self, ctx: Context, connection: HttpConnection) -> Answer:
         request, server = connection.request, self._server
@@ -80,6 +85,8 @@ class Endpoint:
             else:
                 result = await self.runner.run(ctx, self._reader.read, (ctx, connection))
             answer = self._answers.answer(request, ctx, result, (b"x-request-id", ctx.request_id.encode()))
+            if isinstance(answer, CoroutineType):
+                answer = await answer
             return server.finish(request, answer)
         except LeftWhileReading:
             raise ClientLeft from None

@@ -11,9 +11,9 @@ from antiphon.wire.proxies import Client, TrustedProxies
 from antiphon.wire.request import Request
 
 ACCEPTED, PLAIN, REMARKABLE = 1, 2, 4
-"""Notes on a head: its bounds and host are in order; it has none of the headers below; it has one."""
+"""Notes on a head: its bounds and host are in order; nothing in it changes how a call is run; something does."""
 
-_REMARKS = (b"sec-fetch-site", b"origin", b"expect", b"if-match", b"x-request-timeout")
+_REMARKS = (b"expect", b"if-match", b"x-request-timeout")
 
 MISDIRECTED = FAULTS["MISDIRECTED"].status
 
@@ -21,7 +21,10 @@ MISDIRECTED = FAULTS["MISDIRECTED"].status
 def is_plain(head: Head) -> bool:
     """Whether none of the headers is there that change whether and how a call is run. Found out once for a head."""
     if not head.notes & (PLAIN | REMARKABLE):
-        head.notes |= PLAIN if all(head.get(name) is None for name in _REMARKS) else REMARKABLE
+        site = head.get(b"sec-fetch-site")
+        # What a browser says of its own pages needs no second look; without its word the origin does.
+        own = site in ("same-origin", "none") or (site is None and head.get(b"origin") is None)
+        head.notes |= PLAIN if own and all(head.get(name) is None for name in _REMARKS) else REMARKABLE
     return bool(head.notes & PLAIN)
 
 

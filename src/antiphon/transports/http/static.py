@@ -35,6 +35,8 @@ from antiphon.wire.response import Answer, FileResponse, Headers, Response
 if TYPE_CHECKING:
     from antiphon.transports.http.server import Fallback, Server
 
+_CLIENT_SCRIPT = Path(__file__).parents[2] / "client" / "antiphon.js"
+
 METHODS = ("GET", "HEAD", "OPTIONS")
 
 LARGEST_COMPRESSED_BYTES = 1024 * 1024
@@ -46,13 +48,15 @@ LARGEST_KEPT_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Static:
-    """A folder whose files are answered under a path."""
+    """A folder whose files are answered under a path, or one file that is answered at it."""
 
     path: str
     folder: Path
 
     def serve(self, server: Server) -> Fallback:
         """What answers for this folder. Raises SetupError when there is no such folder."""
+        if self.folder.is_file():
+            return StaticFiles(server, self.path, Folder(self.folder.parent), only=self.folder.name)
         if not self.folder.is_dir():
             raise SetupError(
                 f"static({self.path or '/'!r}, ...): there is no folder {str(self.folder)!r}. Make it, or name another."
@@ -63,6 +67,7 @@ class Static:
 def static(path: str, folder: Path | str) -> Static:
     """Answer GET and HEAD under `path` with the files of `folder`, where no route does: `static("/", "public")`.
 
+    A file in place of the folder is answered at exactly this path, and nothing beside it is.
     Everybody may read every file in it, except dot files. Of several folders that fit, the first one that has the file
     answers. Pages have a strict policy: scripts and styles come from files of their own, never inline.
     """
@@ -71,13 +76,22 @@ def static(path: str, folder: Path | str) -> Static:
     return Static(path.rstrip("/"), Path(folder))
 
 
-class StaticFiles:
-    """Answers for one folder."""
+def client_script(path: str = "/antiphon.js") -> Static:
+    """Answer with the JavaScript client of this version: `Http(static=[client_script()])`.
 
-    def __init__(self, server: Server, path: str, folder: Folder) -> None:
+    Pages import it: `import { connect } from "/antiphon.js"`. What it promises stands at its beginning.
+    """
+    return static(path, _CLIENT_SCRIPT)
+
+
+class StaticFiles:
+    """Answers for one folder, or for `only` one file of it."""
+
+    def __init__(self, server: Server, path: str, folder: Folder, *, only: str = "") -> None:
         self._server = server
         self._prefix = path.split("/")[1:]
         self._folder = folder
+        self._only = Within((only,), slash=False) if only else None
         self._forms = Forms(LARGEST_KEPT_BYTES)
         self._headers: Headers = [*page_headers(), SHARED, (b"accept-ranges", b"bytes")]
 
@@ -86,6 +100,8 @@ class StaticFiles:
         segments = split_path(request.path, self._server.settings.path_segments)
         if segments[: len(self._prefix)] != self._prefix:
             return None
+        if self._only is not None:
+            return self._respond(request, self._only, segments[-1]) if segments == self._prefix else None
         within = Within.read(segments[len(self._prefix) :])
         return None if within is None else self._respond(request, within, segments[-1])
 

@@ -121,6 +121,10 @@ class Http(HttpSurface):
         for path, page in pages:
             server.router.add("GET", "", path, page)
 
+    def is_proxy(self, address: str) -> bool:
+        """Whether this is the address of a proxy that is trusted."""
+        return self.server.peers.is_proxy(address)
+
     def add_socket(self, path: str, door: SocketDoor) -> None:
         """Open sockets at this path."""
         page = self._sockets[path.encode()] = SocketPage(self.server, door)

@@ -1,33 +1,68 @@
 """The calls of one socket: side by side, each under its id, a stream item by item."""
 
+# What becomes of a running call, and what is answered:
+#
+#   it ends                       its result, its error, or the end of its stream
+#   the client cancels it         it is cancelled at its next wait; nothing more
+#   the client leaves             a stream or a subscribe is cancelled, any other runs to its end; nothing
+#   the drain runs out of time    it is cancelled; UNAVAILABLE
+#
+# A cancelled call may take a while to roll back. Its id is free at once, so everything that happens at its end asks
+# whether it is still the one under its id.
+
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, final
 
 from antiphon.core.action import Stream
 from antiphon.core.context import Context
-from antiphon.core.errors import CallError, Defect, NotFound, TooManyCalls, TransportFault, Unavailable
+from antiphon.core.errors import CallError, Conflict, Defect, NotFound, TooManyCalls, TransportFault, Unavailable
 from antiphon.core.inputs.schema import Inputs, MalformedJson
+from antiphon.core.session import SessionEnded, SessionStarted
 from antiphon.transports.websocket.frames import FrameId, Said, done_frame, item_frame, result_frame
 from antiphon.wire.faults import malformed
 
 if TYPE_CHECKING:
     from antiphon.core.runner import Runner
     from antiphon.transports.websocket.client import SocketClient
+    from antiphon.transports.websocket.standing import Standing
+
+
+@final
+class Run:
+    """Something that runs under an id. `ends_with_client` says that nobody needs it without its client."""
+
+    __slots__ = ("before", "ctx", "ends_with_client", "id", "is_silent", "task", "topic")
+
+    def __init__(
+        self, frame_id: FrameId, ctx: Context, before: Standing, *, ends_with_client: bool = False, topic: str = ""
+    ) -> None:
+        self.id = frame_id
+        self.ctx = ctx
+        self.before = before
+        self.ends_with_client = ends_with_client
+        self.topic = topic
+        self.is_silent = False
+        self.task: asyncio.Task[None] | None = None
+
+    def cancel(self, *, is_silent: bool = True) -> None:
+        """End it at its next wait; silently, or with an answer."""
+        self.is_silent = self.is_silent or is_silent
+        if self.task is not None:
+            self.task.cancel()
 
 
 @final
 class SocketCalls:
     """The running calls of one socket, by the id of their frame."""
 
-    __slots__ = ("_client", "_ending", "_running", "_streams")
+    __slots__ = ("_client", "_running")
 
     def __init__(self, client: SocketClient) -> None:
         self._client = client
-        self._running: dict[FrameId, asyncio.Task[None]] = {}
-        self._streams: set[FrameId] = set()
+        self._running: dict[FrameId, Run] = {}
 
     def __len__(self) -> int:
         return len(self._running)
@@ -39,47 +74,73 @@ class SocketCalls:
         """Run a call, here and now if it never waits. Raises what refuses it before it begins."""
         client, desk = self._client, self._client.desk
         runner = desk.runner(str(said.action))
-        client.refuse_taken(said.id)
         ctx = desk.context(runner.action.name, client.connection, seconds=runner.seconds)
         if runner.instant:
             self._answer_now(said, runner, ctx)
             return
-        stream = isinstance(runner.action, Stream)
-        self.run(said.id, self._pour(said, runner, ctx) if stream else self._call(said, runner, ctx), stream=stream)
+        is_stream = isinstance(runner.action, Stream)
+        run = Run(said.id, ctx, client.standing, ends_with_client=is_stream)
+        self.start(run, lambda: self._pour(said, runner, run) if is_stream else self._call(said, runner, run))
 
-    def run(self, frame_id: FrameId, work: Coroutine[Any, Any, None], *, stream: bool = False) -> None:
-        """Run something that answers under this id. Raises TooManyCalls and Conflict."""
-        client = self._client
-        try:
-            client.refuse_taken(frame_id)
-            if len(self._running) >= client.desk.settings.calls:
-                raise TooManyCalls("As many calls run on this socket as may.", retry_after=1.0)
-        except CallError:
-            work.close()
-            raise
-        task = asyncio.Task(work, loop=client.desk.loop, eager_start=True)
+    def start(self, run: Run, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run something that answers under an id. Raises TooManyCalls."""
+        desk = self._client.desk
+        if len(self._running) >= desk.settings.calls:
+            raise TooManyCalls("As many calls run on this socket as may.", retry_after=1.0)
+        # Before it begins: it may end sessions, and is asked about it, in its first step.
+        self._running[run.id] = run
+        task = asyncio.Task(work(), loop=desk.loop, eager_start=True)
         if task.done():
+            self._forget(run)
             return
-        self._running[frame_id] = task
-        if stream:
-            self._streams.add(frame_id)
-        task.add_done_callback(lambda _: self._end(frame_id))
+        run.task = task
+        if run.is_silent:
+            # The client was sent away in the first step already.
+            task.cancel()
+        desk.tasks.add(task)
+        task.add_done_callback(lambda ended: self._end(run, ended))
 
-    def _end(self, frame_id: FrameId) -> None:
-        self._running.pop(frame_id, None)
-        self._streams.discard(frame_id)
+    def _end(self, run: Run, task: asyncio.Task[None]) -> None:
+        self._client.desk.tasks.discard(task)
+        self._forget(run)
+
+    def _forget(self, run: Run) -> None:
+        if self._running.get(run.id) is run:
+            del self._running[run.id]
 
     def cancel(self, frame_id: FrameId) -> None:
-        """End a call at its next wait. It answers nothing more."""
-        task = self._running.pop(frame_id, None)
-        self._streams.discard(frame_id)
-        if task is not None:
-            task.cancel()
+        """End a call at its next wait. It answers nothing more, and its id is free."""
+        run = self._running.pop(frame_id, None)
+        if run is not None:
+            run.cancel()
+
+    def give_up(self, topic: str) -> None:
+        """End the subscribe to this topic that has not been answered yet: its answer is that there is none."""
+        for run in [*self._running.values()]:
+            if run.topic == topic:
+                self.cancel(run.id)
+                error = Conflict("The topic was unsubscribed from before the door had answered.")
+                self._client.fail(run.id, error, run.ctx.request_id)
 
     def leave(self) -> None:
-        """The client has gone: streams end. Calls run to their end, within their time; their results are dropped."""
-        for frame_id in list(self._streams):
-            self.cancel(frame_id)
+        """The client has gone: what is only for it ends. Calls run to their end; their results are dropped."""
+        for run in [*self._running.values()]:
+            if run.ends_with_client:
+                self.cancel(run.id)
+
+    def end_streams(self) -> None:
+        """The server goes away: what may last for ever ends with an answer that says so."""
+        for run in self._running.values():
+            if run.ends_with_client:
+                run.cancel(is_silent=False)
+
+    def changes_session(self) -> bool:
+        """Whether a running call has signed in or out, and the socket follows when it ends."""
+        return any(
+            isinstance(fact, SessionStarted | SessionEnded)
+            for run in self._running.values()
+            for fact in run.ctx.facts or ()
+        )
 
     # One answer
 
@@ -88,49 +149,64 @@ class SocketCalls:
         try:
             client.reply(result_frame(said.id, runner.run_now(ctx, _read(runner, said))))
         except Exception as error:  # noqa: BLE001  # told apart there
-            client.fail(said.id, self._told(error, ctx), ctx.request_id)
+            client.fail(said.id, told_of(error, ctx), ctx.request_id)
+        if ctx.facts:
+            client.follow(ctx, client.standing)
 
-    async def _call(self, said: Said, runner: Runner, ctx: Context) -> None:
-        client = self._client
+    async def _call(self, said: Said, runner: Runner, run: Run) -> None:
+        client, ctx = self._client, run.ctx
         try:
             result = await runner.run(ctx, lambda given: _read(runner, given), said)
-            client.reply(result_frame(said.id, result))
+            if not run.is_silent:
+                client.reply(result_frame(said.id, result))
         except Exception as error:  # noqa: BLE001  # told apart there
-            client.fail(said.id, self._told(error, ctx), ctx.request_id)
+            self._fail(run, told_of(error, ctx))
         except asyncio.CancelledError:
-            if said.id in self:
-                # Not by the client, so it is the drain that ran out of time.
-                client.fail(said.id, Unavailable("The server went away before this was done."), ctx.request_id)
+            self._fail(run, Unavailable("The server went away before this was done."))
         finally:
             if ctx.facts:
-                client.follow(ctx)
+                client.follow(ctx, run.before)
 
     # Item by item
 
-    async def _pour(self, said: Said, runner: Runner, ctx: Context) -> None:
-        client = self._client
+    async def _pour(self, said: Said, runner: Runner, run: Run) -> None:
+        client, ctx = self._client, run.ctx
         try:
             items = await runner.open_stream(ctx, lambda given: _read(runner, given), said)
             try:
+                if ctx.has_steps:
+                    # What the rule opened is given back now: the first item may be long in coming.
+                    await ctx.finish(None)
                 async for item in items:
+                    if run.is_silent:
+                        return
                     await client.send_item(item_frame(said.id, item))
             finally:
                 closing = getattr(items, "aclose", None)
                 if closing is not None:
                     await closing()
-            client.reply(done_frame(said.id))
+            if not run.is_silent:
+                client.reply(done_frame(said.id))
         except Exception as error:  # noqa: BLE001  # told apart there
-            client.fail(said.id, self._told(error, ctx), ctx.request_id)
+            self._fail(run, told_of(error, ctx))
         except asyncio.CancelledError:
-            if said.id in self:
-                client.fail(said.id, Unavailable("The server goes away. Ask again."), ctx.request_id)
+            self._fail(run, Unavailable("The server goes away. Ask again."))
+        finally:
+            if ctx.facts:
+                client.follow(ctx, run.before)
 
-    def _told(self, error: Exception, ctx: Context) -> CallError | Defect | TransportFault:
-        if isinstance(error, CallError | Defect | TransportFault):
-            return error
-        # Such as a result that has no form in JSON.
-        ctx.log.error("websocket.defect", error=error)
-        return Defect()
+    def _fail(self, run: Run, error: CallError | Defect | TransportFault) -> None:
+        if not run.is_silent:
+            self._client.fail(run.id, error, run.ctx.request_id)
+
+
+def told_of(error: Exception, ctx: Context) -> CallError | Defect | TransportFault:
+    """What a client may be told of an error; what nobody foresaw is logged and is a Defect."""
+    if isinstance(error, CallError | Defect | TransportFault):
+        return error
+    # Such as a result that has no form in JSON.
+    ctx.log.error("websocket.defect", error=error)
+    return Defect()
 
 
 def _read(runner: Runner, said: Said) -> Inputs:

@@ -4,6 +4,7 @@
 # are made when there are any, and one sweep a second over all sockets looks after times.
 #
 #   a frame            answered
+#   id of a call       CONFLICT while that call runs
 #   too many           TOO_MANY_CALLS; after 100 in a minute 4029
 #   that is none       MALFORMED; after ten 4500
 #   binary             1003
@@ -18,15 +19,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
-from antiphon.core.caller import ANONYMOUS, Caller
+from antiphon.core.caller import Caller
 from antiphon.core.context import Context
-from antiphon.core.errors import CallError, Conflict, Defect, NotSignedIn, TooManyCalls, TransportFault
+from antiphon.core.errors import CallError, Conflict, Defect, NotSignedIn, TooManyCalls, TransportFault, Unavailable
 from antiphon.core.session import SessionEnded, SessionStarted
 from antiphon.services.channels.frames import Frame, Kind
 from antiphon.services.channels.watching import Watch
 from antiphon.transports.base import error_object
 from antiphon.transports.websocket import errors
-from antiphon.transports.websocket.calls import SocketCalls
+from antiphon.transports.websocket.calls import Run, SocketCalls
 from antiphon.transports.websocket.connection import SocketConnection
 from antiphon.transports.websocket.frames import (
     FrameId,
@@ -41,6 +42,7 @@ from antiphon.transports.websocket.frames import (
 )
 from antiphon.transports.websocket.outlet import Outlet, framed
 from antiphon.transports.websocket.rate import Rate
+from antiphon.transports.websocket.standing import NOBODY, Standing
 from antiphon.transports.websocket.watching import subscribe
 from antiphon.wire.faults import malformed
 from antiphon.wire.websocket.face import Socket
@@ -63,20 +65,21 @@ class SocketClient:
         "_outlet",
         "_pinged_at",
         "_rate",
-        "caller",
         "connection",
         "desk",
         "socket",
+        "standing",
         "watches",
     )
 
     socket: Socket
 
-    def __init__(self, desk: Desk, connection: SocketConnection, caller: Caller) -> None:
+    def __init__(self, desk: Desk, connection: SocketConnection, standing: Standing) -> None:
         self.desk = desk
         self.connection = connection
-        self.caller = caller
+        self.standing = standing
         self.watches: dict[str, Watch] = {}
+        connection.shows(self.watches)
         now = desk.now()
         self._rate = Rate(desk.settings.burst, now)
         self._opened_at = self._heard_at = now
@@ -91,7 +94,6 @@ class SocketClient:
     def on_open(self, socket: Socket) -> None:
         """Say hello."""
         self.socket = socket
-        self.desk.enter(self)
         settings = self.desk.settings
         self.reply(
             hello_frame(
@@ -103,6 +105,7 @@ class SocketClient:
                 )
             )
         )
+        self.desk.enter(self)
 
     def on_text(self, socket: Socket, data: bytes) -> None:
         """Answer a frame."""
@@ -114,21 +117,21 @@ class SocketClient:
             self._malformed += 1
             self.fail(problem.id, malformed(problem.message))
             if self._malformed >= settings.malformed:
-                self.socket.close(errors.MALFORMED, "Too many frames could not be read.")
+                self.end(errors.MALFORMED, "Too many frames could not be read.")
             return
         if not self._rate.allows(now, settings.frames, settings.burst):
             self.fail(said.id, TooManyCalls(retry_after=self._rate.wait_seconds(settings.frames)))
             if self._rate.refused(now) >= settings.refusals:
-                self.socket.close(errors.FLOOD, "Too many frames.")
+                self.end(errors.FLOOD, "Too many frames.")
             return
         try:
-            self._answer(said)
+            self._answer(said, now)
         except (CallError, TransportFault) as error:
             self.fail(said.id, error)
 
     def on_binary(self, socket: Socket) -> None:
         """There are no binary frames here."""
-        socket.close(errors.BINARY, "Frames are text.")
+        self.end(errors.BINARY, "Frames are text.")
 
     def on_sign_of_life(self, socket: Socket) -> None:
         """It is there."""
@@ -149,8 +152,12 @@ class SocketClient:
 
     # Frames
 
-    def _answer(self, said: Said) -> None:
+    def _answer(self, said: Said, now: float) -> None:
         verb = said.verb
+        if self._calls is not None and said.id in self._calls:
+            raise Conflict("A call with this id is running. Give each frame an id of its own.")
+        if verb in ("action", "subscribe") and self._leaving_at is not None and now >= self._leaving_at:
+            raise Unavailable("The server goes away. Come back soon.", retry_after=1.0)
         if verb == "ping":
             self.reply(result_frame(said.id, {"now": self.desk.runtime.clock.now()}))
         elif verb == "action":
@@ -160,13 +167,21 @@ class SocketClient:
                 self._calls.cancel(said.cancel)
             self.reply(result_frame(said.id, None))
         elif verb == "subscribe":
-            self.calls.run(said.id, subscribe(self, said))
+            ctx = self.desk.context("channel:subscribe", self.connection)
+            run = Run(said.id, ctx, self.standing, ends_with_client=True, topic=str(said.subscribe))
+            self.calls.start(run, lambda: subscribe(self, said, run))
         elif verb == "unsubscribe":
-            if self.desk.channels is not None:
-                self.desk.channels.unsubscribe(self, str(said.unsubscribe))
+            self._unsubscribe(str(said.unsubscribe))
             self.reply(result_frame(said.id, None))
         else:
             raise NotSignedIn("This server gives no access tokens. Sign in with session:create, or with a ticket.")
+
+    def _unsubscribe(self, topic: str) -> None:
+        if self._calls is not None:
+            # Otherwise its events would begin after they were answered to have ended.
+            self._calls.give_up(topic)
+        if self.desk.channels is not None:
+            self.desk.channels.unsubscribe(self, topic)
 
     @property
     def calls(self) -> SocketCalls:
@@ -175,23 +190,41 @@ class SocketClient:
             self._calls = SocketCalls(self)
         return self._calls
 
-    def context(self) -> Context:
-        """A context for asking a door, whose caller is not identified yet."""
-        return self.desk.context("channel:subscribe", self.connection)
+    @property
+    def caller(self) -> Caller:
+        """Who is at the other end."""
+        return self.standing.caller
 
-    def follow(self, ctx: Context) -> None:
-        """Do what a call has said about the session: the last fact counts."""
+    def context(self) -> Context:
+        """A context for asking a door again, whose caller is not identified yet."""
+        return self.desk.context("channel:subscribe", self.connection.asked_by_server())
+
+    def follow(self, ctx: Context, before: Standing) -> None:
+        """Do what a call has said about the session: the last fact counts. `before` is who it was when it began."""
         for fact in reversed(ctx.facts or ()):
             if isinstance(fact, SessionStarted):
                 self.connection.sign_in(fact.token)
-                self.desk.signed_in(self, ctx.caller)
+                # How long the session lives by itself is for the next sweep to find out.
+                self.desk.stand(self, Standing(ctx.caller, fact.sid, self.desk.now()))
                 return
             if isinstance(fact, SessionEnded):
+                if fact.found_dead and self.standing is not before:
+                    # The call came with what was held before somebody else signed in on this socket.
+                    return
+                was_known = self.caller.signed_in
                 self.connection.sign_out()
-                self.desk.signed_in(self, ANONYMOUS)
+                self.desk.stand(self, NOBODY)
                 # The answer is before it in the same queue.
-                self.socket.close(errors.SIGNED_OUT, "Signed out.")
+                if not fact.found_dead:
+                    self.end(errors.SIGNED_OUT, "Signed out.")
+                elif was_known:
+                    self.end(errors.ENDED, "The session has ended.")
                 return
+
+    @property
+    def changes_session(self) -> bool:
+        """Whether a call of this socket signs in or out now, so that the socket will hear of it from the call."""
+        return self._calls is not None and self._calls.changes_session()
 
     # What the client is told
 
@@ -209,22 +242,23 @@ class SocketClient:
         else:
             self.wait_with(Frame(Kind.REPLY, data))
 
-    def wait_with(self, frame: Frame) -> None:
-        """Let a frame wait until the client has room."""
+    def wait_with(self, frame: Frame) -> bool:
+        """Let a frame wait until the client has room; False for an item that has to be offered again."""
         if not self.socket.is_open:
-            return
+            return True
         if self._outlet is None:
-            self._outlet = Outlet(self.socket, self.desk.settings, self._too_slow)
-        self._outlet.add(frame)
+            self._outlet = Outlet(self.socket, self.desk.settings, self.desk.now, self._too_slow)
+        return self._outlet.add(frame)
 
     async def send_item(self, data: bytes) -> None:
         """Send an item of a stream; waits as long as the client is behind."""
         if self._outlet is None and not self.socket.is_paused:
             self.socket.send(text_frame(data))
             return
-        self.wait_with(Frame(Kind.ITEM, data))
-        if self._outlet is not None:
-            await self._outlet.room()
+        frame = Frame(Kind.ITEM, data)
+        while not self.wait_with(frame):
+            if self._outlet is not None:
+                await self._outlet.room()
 
     def fail(self, frame_id: FrameId | None, error: CallError | Defect | TransportFault, request_id: str = "") -> None:
         """Tell that a frame failed."""
@@ -234,7 +268,7 @@ class SocketClient:
 
     def _too_slow(self) -> None:
         self.desk.count_slow()
-        self.socket.close(errors.SLOW, "Too much waits to be read.")
+        self.end(errors.SLOW, "Too much waits to be read.")
         # What waits would stand before the close, and the client takes nothing.
         if self._outlet is not None:
             self._outlet.close()
@@ -250,13 +284,22 @@ class SocketClient:
         if self._outlet is not None:
             self._outlet.check(now)
         if self._leaving_at is not None:
-            if now >= self._leaving_at and not self.is_busy:
-                socket.close(errors.RESTART, "The server goes away.")
+            self._check_leaving(now, self._leaving_at)
         elif not (settings.anonymous or self.caller.signed_in or self.is_busy):
             if now - self._opened_at > settings.sign_in_time.total_seconds():
-                socket.close(errors.ENDED, "Sign in first.")
+                self.end(errors.ENDED, "Sign in first.")
+        elif now >= self.standing.look_at:
+            self.desk.look(self)
         if socket.can_ping:
             self._check_life(now)
+
+    def _check_leaving(self, now: float, leaving_at: float) -> None:
+        if now < leaving_at:
+            return
+        if self._calls is not None:
+            self._calls.end_streams()
+        if not self.is_busy:
+            self.end(errors.RESTART, "The server goes away.")
 
     def _check_life(self, now: float) -> None:
         settings = self.desk.settings
@@ -267,7 +310,7 @@ class SocketClient:
                 self._pinged_at = now
                 self.socket.ping()
         elif now - self._pinged_at > settings.pong_time.total_seconds():
-            self.socket.close(errors.SILENT, "No sign of life.")
+            self.end(errors.SILENT, "No sign of life.")
 
     @property
     def is_busy(self) -> bool:
@@ -280,10 +323,7 @@ class SocketClient:
         self._leaving_at = leaving_at
 
     def end(self, code: int, reason: str) -> None:
-        """Close."""
+        """Close. What runs only for this client ends; calls run to their end."""
         self.socket.close(code, reason)
-
-    def refuse_taken(self, frame_id: FrameId) -> None:
-        """Raise Conflict when a call with this id runs."""
-        if self._calls is not None and frame_id in self._calls:
-            raise Conflict("A call with this id is running. Give each frame an id of its own.")
+        if self._calls is not None:
+            self._calls.leave()

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import copy
+from typing import Any
+
 from antiphon.core.connection import Connection
 
 
 class SocketConnection(Connection):
     """What the handshake said of the client, and whom the socket has signed in since.
 
-    Only texts are kept of the handshake: its request is not held for as long as the socket lives.
+    Only texts are kept of the handshake: its request is not held for as long as the socket lives. `session_key` is
+    what a ticket stood for.
     """
 
     type = "websocket"
 
-    def __init__(self, handshake: Connection, connection_id: str) -> None:
+    def __init__(self, handshake: Connection, connection_id: str, session_key: str | None = None) -> None:
         self._id = connection_id
         self._identifier = handshake.identifier
         self._agent = handshake.agent
         self._token = handshake.session_token
+        self._key = session_key
         self._bearer = handshake.bearer
         self._traceparent = handshake.traceparent
+        self._watches: Mapping[str, Any] = {}
 
     @property
     def session_token(self) -> str | None:
         return self._token
+
+    @property
+    def session_key(self) -> str | None:
+        return self._key
 
     @property
     def bearer(self) -> str | None:
@@ -41,11 +52,25 @@ class SocketConnection(Connection):
     def traceparent(self) -> str:
         return self._traceparent
 
+    @property
+    def subscriptions(self) -> frozenset[str]:
+        return frozenset(self._watches)
+
+    def shows(self, watches: Mapping[str, Any]) -> None:
+        """What is watched is found here from now on, by topic."""
+        self._watches = watches
+
     def sign_in(self, token: str) -> None:
         """From here on calls come with this session; whatever the handshake showed counts no longer."""
         self._token = token
-        self._bearer = None
+        self._key = self._bearer = None
 
     def sign_out(self) -> None:
         """From here on calls come without a session."""
-        self._token = None
+        self._token = self._key = None
+
+    def asked_by_server(self) -> SocketConnection:
+        """The same, for what the server wants to know by itself."""
+        asked = copy(self)
+        asked.by_itself = True
+        return asked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from ipaddress import ip_address
+from math import inf
 from random import randrange
 from typing import Any
 
@@ -11,7 +12,7 @@ from antiphon.core.action import AnyAction
 from antiphon.core.caller import Caller
 from antiphon.core.connection import Connection
 from antiphon.core.context import Context
-from antiphon.core.errors import TooManyCalls, Unavailable
+from antiphon.core.errors import CallError, Defect, TooManyCalls, Unavailable
 from antiphon.core.results import Download
 from antiphon.core.revocation import Revoked
 from antiphon.core.runner import Runner
@@ -21,8 +22,17 @@ from antiphon.transports.websocket import errors
 from antiphon.transports.websocket.calls import unreachable
 from antiphon.transports.websocket.client import SocketClient
 from antiphon.transports.websocket.settings import WebsocketSettings
+from antiphon.transports.websocket.standing import Standing, find_standing
 
 SWEEP_SECONDS = 1.0
+LOOKS_AT_ONCE = 8
+LOOK_AGAIN_SECONDS = 5.0
+
+CLOSING_SECONDS = 1.0
+"""How long clients have to take the last frame of a drain."""
+
+UNDO_SECONDS = 5.0
+"""What cancelled calls have to roll back and to end, before what they lean on is closed."""
 
 
 class Desk:
@@ -33,11 +43,15 @@ class Desk:
         self.settings = settings
         self.channels = runtime.find(Channels)
         self.clients: set[SocketClient] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
         self.draining = False
         self.slow = 0
         self.now = runtime.clock.monotonic
+        self._runners: dict[str, Runner] = {}
         self._by_user: dict[str, set[SocketClient]] = {}
+        self._by_session: dict[str, set[SocketClient]] = {}
         self._by_address: dict[str, int] = {}
+        self._looking = asyncio.Semaphore(LOOKS_AT_ONCE)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._emptied: asyncio.Event | None = None
@@ -53,10 +67,13 @@ class Desk:
 
     def runner(self, name: str) -> Runner:
         """The runner of an action that sockets can reach. Raises NotFound."""
-        action = self.runtime.actions.get(name)
-        if action is None or not is_reachable(action):
-            raise unreachable(name)
-        return self.runtime.runner(name)
+        runner = self._runners.get(name)
+        if runner is None:
+            action = self.runtime.actions.get(name)
+            if action is None or not is_reachable(action):
+                raise unreachable(name)
+            runner = self._runners[name] = self.runtime.runner(name)
+        return runner
 
     def context(self, name: str, connection: Connection, *, seconds: float | None = None) -> Context:
         """A context for one frame."""
@@ -81,7 +98,11 @@ class Desk:
         self.clients.add(client)
         self._count(client, 1)
         if self._timer is None:
-            self._timer = self.loop.call_later(SWEEP_SECONDS, self._sweep)
+            self._timer = self.loop.call_later(SWEEP_SECONDS, self._tick)
+        if self.draining:
+            client.end(errors.RESTART, "The server goes away.")
+        else:
+            self._end_if_over(client)
 
     def leave(self, client: SocketClient, *, at_once: bool) -> None:
         """A socket has closed."""
@@ -94,36 +115,78 @@ class Desk:
             self._emptied.set()
 
     def _count(self, client: SocketClient, by: int) -> None:
-        caller = client.caller
+        caller, sid = client.standing.caller, client.standing.sid
+        if sid:
+            _index(self._by_session, sid, client, by)
         if caller.kind == "user":
-            own = self._by_user.setdefault(caller.id, set())
-            if by > 0:
-                own.add(client)
-            else:
-                own.discard(client)
-            if not own:
-                del self._by_user[caller.id]
+            _index(self._by_user, caller.id, client, by)
         else:
             address = client.connection.identifier
             self._by_address[address] = self._by_address.get(address, 0) + by
             if not self._by_address[address]:
                 del self._by_address[address]
 
-    def signed_in(self, client: SocketClient, caller: Caller) -> None:
-        """Somebody has signed in on a socket, or out."""
+    def _end_if_over(self, client: SocketClient) -> None:
+        """Those that were admitted side by side, and those that signed in later, are counted here."""
+        caller = client.caller
+        if caller.kind == "user" and len(self._by_user[caller.id]) > self.settings.per_user:
+            client.end(errors.TOO_MANY, "You have as many sockets open as you may.")
+
+    # Who they are
+
+    def stand(self, client: SocketClient, standing: Standing) -> None:
+        """Somebody has signed in on a socket, or out, or was looked at."""
         if client not in self.clients:
             return
+        same = standing.caller == client.caller
         self._count(client, -1)
-        client.caller = caller
+        client.standing = standing
         self._count(client, 1)
+        if same:
+            return
+        self._end_if_over(client)
         if self.channels is not None and client.watches:
             self.channels.ask_watcher(client)
 
     def revoked(self, revoked: Revoked) -> None:
         """Close the sockets of a session or a user that has ended."""
-        if revoked.what == "user":
-            for client in list(self._by_user.get(revoked.id, ())):
+        what, name = revoked.what, revoked.id
+        if what == "user":
+            for client in [*self._by_user.get(name, ())]:
                 client.end(errors.ENDED, "Signed out.")
+        elif what in ("session", "moved"):
+            for client in [*self._by_session.get(name, ())]:
+                # Whoever does it itself is answered first, and then follows (client.py).
+                if not client.changes_session:
+                    client.end(*_ENDS[what])
+        elif what == "unknown":
+            for client in self.clients:
+                if client.caller.signed_in:
+                    client.standing = client.standing._replace(look_at=self.now())
+
+    def look(self, client: SocketClient) -> None:
+        """Find out, beside, whether somebody is still who they were."""
+        standing = client.standing = client.standing._replace(look_at=inf)
+        task = self.loop.create_task(self._look(client, standing))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _look(self, client: SocketClient, before: Standing) -> None:
+        async with self._looking:
+            if not client.socket.is_open:
+                return
+            connection = client.connection.asked_by_server()
+            try:
+                found = await find_standing(self.context("socket:look", connection))
+            except (CallError, Defect) as error:
+                self.runtime.log.warning("websocket.not_looked", error=error)
+                found = before._replace(look_at=self.now() + LOOK_AGAIN_SECONDS)
+        if client.standing is not before:
+            # Somebody has signed in or out on it meanwhile, or it has to be looked at once more.
+            return
+        self.stand(client, found)
+        if before.caller.signed_in and not found.caller.signed_in:
+            client.end(errors.ENDED, "The session has ended.")
 
     def count_slow(self) -> None:
         """One more client was too slow."""
@@ -131,11 +194,19 @@ class Desk:
 
     # Times
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
+        """End what has taken too long."""
         now = self.now()
-        for client in list(self.clients):
+        for client in [*self.clients]:
             client.check(now)
-        self._timer = self.loop.call_later(SWEEP_SECONDS, self._sweep) if self.clients else None
+
+    def _tick(self) -> None:
+        self._timer = None
+        try:
+            self.sweep()
+        finally:
+            if self.clients and self._timer is None:
+                self._timer = self.loop.call_later(SWEEP_SECONDS, self._tick)
 
     # The end
 
@@ -147,23 +218,53 @@ class Desk:
         if not self.clients:
             return
         self._emptied = asyncio.Event()
-        spread_ms = max(1, int(self.settings.drain_time.total_seconds() * 1000))
+        spread_ms = max(1, int(min(self.settings.drain_time.total_seconds(), within_seconds) * 1000))
         now = self.now()
-        for client in list(self.clients):
+        for client in [*self.clients]:
             client.send_away(_within(spread_ms), now + _within(spread_ms) / 1000)
-        try:
-            async with asyncio.timeout(within_seconds):
-                await self._emptied.wait()
-        except TimeoutError:
-            return
+        if not await self._gone(within_seconds):
+            for client in [*self.clients]:
+                client.end(errors.RESTART, "The server goes away.")
+            await self._gone(CLOSING_SECONDS)
 
-    def close(self) -> None:
+    async def _gone(self, seconds: float) -> bool:
+        if self._emptied is not None:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._emptied.wait()
+            except TimeoutError:
+                return False
+        return True
+
+    async def close(self) -> None:
         """End what is left."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for client in list(self.clients):
+        for client in [*self.clients]:
+            client.end(errors.RESTART, "The server goes away.")
             client.socket.abort()
+        if self.tasks:
+            # What they lean on is closed next: they must have ended by then.
+            for task in self.tasks:
+                task.cancel()
+            await asyncio.wait(self.tasks, timeout=UNDO_SECONDS)
+
+
+_ENDS = {
+    "session": (errors.ENDED, "Signed out."),
+    "moved": (errors.MOVED, "The session has a new id. Come back with it."),
+}
+
+
+def _index(table: dict[str, set[SocketClient]], name: str, client: SocketClient, by: int) -> None:
+    found = table.setdefault(name, set())
+    if by > 0:
+        found.add(client)
+    else:
+        found.discard(client)
+    if not found:
+        del table[name]
 
 
 def _within(milliseconds: int) -> int:

@@ -39,4 +39,8 @@ SILENT: Final = 4001
 SLOW: Final = 4008
 FLOOD: Final = CLOSE_CODES[TooManyCalls]
 MALFORMED: Final = 4500
+TOO_MANY: Final = CLOSE_CODES[Conflict]
+MOVED: Final = 4002
+"""The session goes on under a new id: the client comes back with it, and whoever had stolen the old one cannot."""
+
 ENDED: Final = CLOSE_CODES[NotSignedIn]

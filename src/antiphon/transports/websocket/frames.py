@@ -57,6 +57,7 @@ class Said(msgspec.Struct, frozen=True, gc=False):
     unsubscribe: str | UnsetType = UNSET
     token: str | UnsetType = UNSET
     ping: bool | UnsetType = UNSET
+    message_type: Raw | UnsetType = msgspec.field(name="messageType", default=UNSET)
 
     @property
     def verb(self) -> str:
@@ -89,6 +90,9 @@ def read_frame(data: bytes) -> Said:
         raise Malformed(f"The frame cannot be read. {FORM}", _id_of(data)) from None
     if sum(getattr(said, verb) is not UNSET for verb in _VERBS) != 1 or said.ping is False:
         raise Malformed(f"A frame has exactly one verb. {FORM}", said.id)
+    if said.message_type is not UNSET:
+        # Another protocol's: what else it says may mean something else there.
+        raise Malformed(f"Frames have no messageType here. {FORM}", said.id)
     return said
 
 

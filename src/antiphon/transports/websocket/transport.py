@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from urllib.parse import parse_qs
 
 from antiphon.core.connection import Connection
 from antiphon.core.errors import NotSignedIn, SetupError
 from antiphon.core.revocation import Revocations
 from antiphon.core.runtime import Runtime
+from antiphon.core.session import SessionEnded
+from antiphon.services.sessions.tickets import Tickets
 from antiphon.transports.base import HttpSurface, SocketOpening
 from antiphon.transports.websocket.client import SocketClient
 from antiphon.transports.websocket.connection import SocketConnection
 from antiphon.transports.websocket.desk import Desk, is_counted
 from antiphon.transports.websocket.frames import SUBPROTOCOL
 from antiphon.transports.websocket.settings import WebsocketSettings
+from antiphon.transports.websocket.standing import find_standing
 
 PATH = "/ws"
 
@@ -30,7 +34,8 @@ class Websocket:
 
     @property
     def needs(self) -> Iterable[type]:
-        return (WebsocketSettings,)
+        # A socket lives until its session ends, on whichever node that is said.
+        return (WebsocketSettings, Revocations)
 
     def fresh(self) -> Websocket:
         """The same transport, not prepared."""
@@ -54,17 +59,37 @@ class Websocket:
     async def open(self, handshake: Connection, query: bytes) -> SocketOpening:
         """Let a client in, or raise what it is told. `handshake` is its end of the request that opens the socket."""
         desk = self.desk
-        connection = SocketConnection(handshake, desk.runtime.ids.uuid7())
-        caller = await desk.context("socket:open", connection).identify()
-        if connection.bearer is not None and not caller.signed_in:
+        key = await self._take_ticket(query) if b"ticket" in query else None
+        connection = SocketConnection(handshake, desk.runtime.ids.uuid7(), key)
+        ctx = desk.context("socket:open", connection)
+        standing = await find_standing(ctx)
+        if (connection.bearer is not None or key is not None) and not standing.caller.signed_in:
             raise NotSignedIn
-        desk.admit(caller, connection.identifier, counted=is_counted(connection.identifier))
+        if ctx.told(SessionEnded) is not None:
+            # Its cookie is of no use any more: no call of this socket is to ask for it again.
+            connection.sign_out()
+        address = connection.identifier
+        desk.admit(standing.caller, address, counted=is_counted(address) and not self._is_proxy(address))
         return SocketOpening(
-            inbox=SocketClient(desk, connection, caller),
+            inbox=SocketClient(desk, connection, standing),
             limit_bytes=desk.settings.frame_bytes,
             subprotocols=(SUBPROTOCOL,),
             deflates=desk.settings.deflate,
         )
+
+    async def _take_ticket(self, query: bytes) -> str | None:
+        """What the ticket in the query stands for; None when there is none. Raises NotSignedIn for one of no use."""
+        shown = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("ticket")
+        if shown is None:
+            return None
+        tickets = self.desk.runtime.find(Tickets)
+        key = await tickets.take(shown[0]) if tickets is not None and len(shown) == 1 else None
+        if key is None:
+            raise NotSignedIn
+        return key
+
+    def _is_proxy(self, address: str) -> bool:
+        return self._surface is not None and self._surface.is_proxy(address)
 
     async def drain(self) -> None:
         """Send clients away once HTTP takes no new ones; their calls have the time that all calls have."""
@@ -80,7 +105,7 @@ class Websocket:
             self._forget()
             self._forget = None
         if self._desk is not None:
-            self._desk.close()
+            await self._desk.close()
             self._desk = None
 
     @property

@@ -18,9 +18,14 @@ _EXHAUSTED: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 
 # What Linux says of a connection that broke before it was accepted, or that a firewall forbids (accept(2)).
 _BROKEN: Final = frozenset(
-    (errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.ENETDOWN, errno.ENOPROTOOPT, errno.EHOSTDOWN)
-    + (errno.EOPNOTSUPP, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT)
+    (
+        *(errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.ENETDOWN, errno.ENOPROTOOPT, errno.EHOSTDOWN),
+        *(errno.EOPNOTSUPP, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT),
+    )
 )
+
+_MAPPED: Final = "::ffff:"
+"""What stands before an IPv4 address on an IPv6 socket (RFC 4291 §2.5.5.2)."""
 
 type Address = tuple[object, ...] | str | bytes | None
 
@@ -81,6 +86,9 @@ class Acceptor:
         """Accept nothing more, and close the socket."""
         if self.listening.fileno() < 0:
             return
+        if self._pause is None:
+            # Who is in the queue already has connected, as far as they know; closing would reset them.
+            self._accept()
         if self._pause is not None:
             self._pause.cancel()
         self._loop.remove_reader(self.listening.fileno())
@@ -90,4 +98,6 @@ class Acceptor:
 def peer_of(address: Address) -> str:
     """The address of a client as text; "" for one on a Unix socket."""
     # A pair or a quadruple for TCP, a path or nothing for a Unix socket.
-    return str(address[0]) if isinstance(address, tuple) and address else ""
+    text = str(address[0]) if isinstance(address, tuple) and address else ""
+    # On a socket that takes both versions, one client must not have two names.
+    return text.removeprefix(_MAPPED) if "." in text else text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Final, cast, final
 
 from antiphon.wire.faults import WireFault, request_timeout
@@ -30,12 +30,12 @@ from antiphon.wire.server.shared import Shared
 # In every state, an answer of which nothing was taken for a minute ends the connection.
 #
 # What ends it after an answer: "connection: close" in it, a request that asked for it, HTTP/1.0 without keep-alive, a
-# drain, a body that was not read to its end, bytes that are no request. When the client has sent what nobody will
-# read, the end waits for it, because closing with bytes unread resets the connection, and the reset overtakes the answer (RFC 9112 §9.6).
-# No byte after a fault is ever read as a request.
+# drain, a body that was not read to its end, bytes that are no request. While the client sends what nobody will read,
+# the end waits for it: closing would reset the connection, and the reset overtakes the answer (RFC 9112 §9.6). No byte
+# after a fault is ever read as a request.
 #
-# One request at a time is with the layer above. What a client sends behind it (pipelining), or behind answers that it
-# does not take, waits here (BUSY), at most 64 KiB of it, then the client is held back. Answers that are there at once are joined: one write for one read.
+# One request at a time is with the layer above. What comes behind it (pipelining), or behind answers that nobody takes,
+# waits here (BUSY), at most 64 KiB, then the client is held back. Answers of one read are joined into one write.
 
 _NEW, _IDLE, _HEAD, _BUSY, _ENDING, _GONE = range(6)
 
@@ -105,7 +105,7 @@ class Connection(asyncio.Protocol):
             self._take(data)
         elif self._state == _BUSY:
             if self._request is not None and not self._request.ended:
-                data = self._feed(self._request, data)
+                data = self._feed(self._request, self._request.feed, data)
             if data:
                 self._hold(data)
         else:
@@ -195,8 +195,8 @@ class Connection(asyncio.Protocol):
         self._request = request
         self._state = _BUSY
         self._rest = reader.rest
-        if not request.ended and self._rest:
-            self._rest = self._feed(request, self._rest)
+        if not request.ended:
+            self._rest = self._feed(request, request.begin_body, self._rest)
         try:
             answer = self._respond(request)
         except Exception as defect:  # noqa: BLE001  # the last place where it can become an answer
@@ -215,10 +215,10 @@ class Connection(asyncio.Protocol):
         task.add_done_callback(self.shared.answers.discard)
         return False
 
-    def _feed(self, request: ServerRequest, data: bytes) -> bytes:
+    def _feed(self, request: ServerRequest, take: Callable[[bytes], bytes], data: bytes) -> bytes:
         """Give a body its bytes, and back what follows it."""
         try:
-            return request.feed(data)
+            return take(data)
         except WireFault as fault:
             # Nothing behind this can be told apart from the body any longer. Whoever reads the body tells the fault.
             self._closing = True

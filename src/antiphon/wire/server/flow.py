@@ -22,7 +22,8 @@ class Flow:
         self._holding = False
         self._room: asyncio.Future[None] | None = None
         self._written_bytes = 0
-        self._taken_bytes = 0
+        # Of no look yet: the first one finds out what was taken, and judges nothing.
+        self._taken_bytes = -1
         self._stalled_at = 0.0
 
     # Towards the client

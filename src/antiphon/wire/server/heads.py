@@ -69,7 +69,8 @@ class HeadReader:
     @property
     def begun(self) -> bool:
         """Whether a part of a head is held; half of a line end before it is none."""
-        return self._held is not None and self._held != b"\r"
+        held = self._held
+        return held is not None and (len(held) > 1 or held[0] != 13)
 
     def read(self, data: bytes) -> bool:
         """Read on; whether a head is whole now. Raises WireFault, after which nothing more can be read here."""
@@ -113,7 +114,7 @@ class HeadReader:
         held = self._held
         if held is None:
             raise RuntimeError("Nothing is held.")
-        if held == b"\r":
+        if len(held) == 1 and held[0] == 13:
             # The beginning of a line end before the head, or of nothing that is known.
             self._held = None
             if data[:1] != b"\n":

@@ -121,8 +121,7 @@ class Listener:
                 await shared.emptied()
         for connection in list(shared.connections):
             connection.abort()
-        for transport in list(shared.taken):
-            transport.abort()
+        shared.cut_taken()
         if self._connecting:
             for connecting in self._connecting:
                 connecting.cancel()

@@ -31,21 +31,14 @@ HELD_BYTES = 64 * 1024
 class ServerRequest(Request):
     """One request of one connection."""
 
-    __slots__ = (
-        "_asked",
-        "_chunked",
-        "_connection",
-        "_dropping",
-        "_fault",
-        "_held",
-        "_left_bytes",
-        "_news",
-        "_pieces",
-        "_watchers",
-        "arrived_bytes",
-        "ended",
-        "fields",
-    )
+    # Most requests have no body, and nobody waits for their client to leave: what belongs to that is made when it is.
+    _watchers: list[asyncio.Future[None]] | None = None
+    _news: asyncio.Future[None] | None = None
+    _chunked: ChunkedBody | None = None
+    _fault: WireFault | None = None
+    _asked = _dropping = False
+    _left_bytes = _held = arrived_bytes = 0
+    _pieces: list[bytes]
 
     def __init__(
         self, connection: Connection, method: str, path: bytes, query: bytes, version: str, fields: Fields
@@ -56,24 +49,23 @@ class ServerRequest(Request):
         self.version = version
         self.head = self.fields = fields
         self.scheme = connection.scheme
-        self.left = False
-        self.state = None
         self._connection = connection
-        self._watchers: list[asyncio.Future[None]] | None = None
-        self._news: asyncio.Future[None] | None = None
         self.ended = fields.length == 0
-        if not self.ended:
-            self._expect_body(fields.length)
 
-    def _expect_body(self, length: int) -> None:
+    def begin_body(self, data: bytes) -> bytes:
+        """Take what came behind the head; gives back what follows the body. Raises WireFault, as `feed` does."""
+        length = self.fields.length
+        if 0 < length <= len(data):
+            # All of it is there, which is how most bodies come.
+            self._pieces = [data if length == len(data) else data[:length]]
+            self._held = self.arrived_bytes = length
+            self.ended = True
+            return data[length:]
+        self._pieces = []
         self._left_bytes = length
-        self._chunked = ChunkedBody() if length == CHUNKED else None
-        self._pieces: list[bytes] = []
-        self._held = 0
-        self._asked = False
-        self._dropping = False
-        self._fault: WireFault | None = None
-        self.arrived_bytes = 0
+        if length == CHUNKED:
+            self._chunked = ChunkedBody()
+        return self.feed(data) if data else data
 
     # for the layer above
 

@@ -170,6 +170,13 @@ class Shared:
             self._emptied = self.loop.create_future()
             await self._emptied
 
+    def cut_taken(self) -> None:
+        """End what other protocols have."""
+        for transport, address in self.taken.items():
+            transport.abort()
+            self.leave(address)
+        self.taken.clear()
+
     def close(self) -> None:
         """Stop sweeping."""
         if self._timer is not None:

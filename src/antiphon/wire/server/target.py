@@ -6,8 +6,7 @@ from antiphon.wire.faults import WireFault, malformed
 from antiphon.wire.hosts import parse_host
 
 METHODS = {
-    method.encode(): method
-    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
+    method.encode(): method for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
 }
 """The methods that are told apart; whatever else llhttp knows is passed on as it came."""
 
