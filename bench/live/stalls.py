@@ -8,15 +8,15 @@ from bench.live.fans import Fan, StoodStill, fates
 from bench.live.running import LiveRunning
 
 STALLED = 10
-EVENTS = 450
-"""Of 4 KiB each: what waits for one that reads none of them is 1.8 MiB, more than a bounded queue should hold."""
+EVENTS = 600
+"""Of 4 KiB each: what waits for one that reads none of them is 2.4 MiB, more than a bounded queue should hold."""
 
 MOST_SECONDS = 12.0
 LOOK_EVENTS = 10
 
 
 def measure_stall(server: LiveRunning, *, warm_up: float, seconds: float) -> tuple[dict[str, float], str]:
-    """First everybody reads, for `seconds`; then all but ten do, for 450 events. And what became of the ten."""
+    """First everybody reads, for `seconds`; then all but ten do, for 600 events. And what became of the ten."""
     with Fan(server, large=True, stalled=STALLED) as fan:
         fan.run_for(warm_up)
         before = fan.measure(server, seconds)
@@ -39,7 +39,7 @@ def measure_stall(server: LiveRunning, *, warm_up: float, seconds: float) -> tup
                 f"everybody stood still after {events} events"
             )
         grown = max(most, server.resident_bytes()) - kept
-        became = fates(fan.stalled, fan.published - published, within=2.0)
+        became = fates(fan.stalled, fan.published - published, within=1.0)
         figures = {"calm": before["worst"], "worst": after["worst"], "change": after["worst"] / before["worst"]}
         figures |= {"grown": grown, "events": fan.published - published, "cpu": after["cpu"], "stood": 0.0}
         return figures, "; ".join(f"{number} {fate}" for fate, number in became.items())

@@ -27,7 +27,7 @@ class Visit:
 
 @dataclass
 class Meter:
-    """What a stretch of time has cost both sides: `with Meter(server_cpu) as spent: …`."""
+    """What stretches of time have cost both sides, added up: `with Meter(server_cpu) as spent: …`."""
 
     server_cpu: Callable[[], float]
     seconds: float = 0.0
@@ -45,8 +45,9 @@ class Meter:
         if error is not None:
             return
         started, server, load = self._before
-        self.load, self.server = time.process_time() - load, self.server_cpu() - server
-        self.seconds = time.perf_counter() - started
+        self.load += time.process_time() - load
+        self.server += self.server_cpu() - server
+        self.seconds += time.perf_counter() - started
 
     def busy(self) -> dict[str, float]:
         """How busy the core of either side was."""

@@ -23,8 +23,8 @@ UPGRADE = {
 
 async def test_hello_is_the_first_frame(live_anyhow: Stage) -> None:
     """It names the connection, says who nobody is, and what a client has to keep to."""
-    async with live_anyhow.talker(hello=False) as talker:
-        (hello,) = (await talker.next()).values()
+    async with live_anyhow.talker() as talker:
+        hello = talker.hello
 
     assert len(hello.pop("connectionId")) == 36
     assert hello == {"version": 1, "user": None, "pingSeconds": 25, "frameBytes": 65536}
@@ -32,14 +32,14 @@ async def test_hello_is_the_first_frame(live_anyhow: Stage) -> None:
 
 async def test_hello_says_who_one_is(live_anyhow: Stage) -> None:
     """As the handshake has shown."""
-    async with live_anyhow.talker(hello=False, authorization="Bearer ada") as talker:
-        assert (await talker.next())["hello"]["user"] == {"id": "ada"}
+    async with live_anyhow.talker(authorization="Bearer ada") as talker:
+        assert talker.hello["user"] == {"id": "ada"}
 
 
 async def test_every_connection_has_an_id_of_its_own(live_anyhow: Stage) -> None:
     """No two sockets are called the same."""
-    async with live_anyhow.talker(hello=False) as one, live_anyhow.talker(hello=False) as other:
-        ids = {(await talker.next())["hello"]["connectionId"] for talker in (one, other)}
+    async with live_anyhow.talker() as one, live_anyhow.talker() as other:
+        ids = {talker.hello["connectionId"] for talker in (one, other)}
 
     assert len(ids) == 2
 
@@ -116,9 +116,7 @@ async def test_a_foreign_origin_is_403(tmp_path: Path, shared: tuple[str, str], 
         assert not live.clients
 
 
-async def test_the_own_and_a_listed_origin_are_let_in(
-    tmp_path: Path, shared: tuple[str, str], server: Server
-) -> None:
+async def test_the_own_and_a_listed_origin_are_let_in(tmp_path: Path, shared: tuple[str, str], server: Server) -> None:
     """And so is a client that names none, which is no browser."""
     async with on_stage(tmp_path, shared, server, http={"origins": ["https://app.example"]}) as live:
         for headers in ({"origin": f"http://{HOST}:{live.port}"}, {"origin": "https://app.example"}, {}):
@@ -126,9 +124,7 @@ async def test_the_own_and_a_listed_origin_are_let_in(
                 assert "result" in await talker.ask(ping=True)
 
 
-async def test_a_foreign_origin_is_refused_before_anybody_is_looked_up(
-    tmp_path: Path, shared: tuple[str, str]
-) -> None:
+async def test_a_foreign_origin_is_refused_before_anybody_is_looked_up(tmp_path: Path, shared: tuple[str, str]) -> None:
     """A ticket that a page got hold of is not spent by a page that may not open sockets."""
     async with on_stage(tmp_path, shared, modules=SESSIONS) as live:
         cookie = await sign_in(live)
@@ -160,13 +156,11 @@ async def test_a_bearer_token_that_does_not_verify_is_not_replaced_by_a_cookie(
 
 async def test_other_schemes_are_between_client_and_proxy(live: Stage) -> None:
     """Basic is no token of ours: the caller is anonymous."""
-    async with live.talker(hello=False, authorization="Basic YWRhOmFkYQ==") as talker:
-        assert (await talker.next())["hello"]["user"] is None
+    async with live.talker(authorization="Basic YWRhOmFkYQ==") as talker:
+        assert talker.hello["user"] is None
 
 
-async def test_a_user_has_a_bounded_number_of_sockets(
-    tmp_path: Path, shared: tuple[str, str], server: Server
-) -> None:
+async def test_a_user_has_a_bounded_number_of_sockets(tmp_path: Path, shared: tuple[str, str], server: Server) -> None:
     """One more is 429 with Retry-After; somebody else comes in, and so does the user when one has gone."""
     async with on_stage(tmp_path, shared, server, websocket={"per_user": 2}) as live:
         async with live.ada(), live.ada() as second:
@@ -247,8 +241,8 @@ async def sign_in(live: Stage, name: str = "ada") -> str:
 async def test_the_cookie_says_who_one_is(tmp_path: Path, shared: tuple[str, str], server: Server) -> None:
     """In the hello, and in every call."""
     async with on_stage(tmp_path, shared, server, modules=SESSIONS) as live:
-        async with live.talker(hello=False, cookie=await sign_in(live)) as talker:
-            assert (await talker.next())["hello"]["user"] == {"id": "ada"}
+        async with live.talker(cookie=await sign_in(live)) as talker:
+            assert talker.hello["user"] == {"id": "ada"}
             assert (await talker.result("who:am"))["text"] == "ada"
 
 
@@ -258,8 +252,8 @@ async def test_a_cookie_of_an_ended_session_is_nobody(tmp_path: Path, shared: tu
         cookie = await sign_in(live)
         await live.ask("DELETE", "/api/session", cookie=cookie)
 
-        async with live.talker(hello=False, cookie=cookie) as talker:
-            assert (await talker.next())["hello"]["user"] is None
+        async with live.talker(cookie=cookie) as talker:
+            assert talker.hello["user"] is None
             assert await talker.refusal(action="who:am") == "NOT_SIGNED_IN"
             await talker.result("session:create", name="eve")
             assert (await talker.result("who:am"))["text"] == "eve"
@@ -271,8 +265,8 @@ async def test_a_ticket_opens_one_socket(tmp_path: Path, shared: tuple[str, str]
         made = await live.ask("POST", "/api/socket/ticket", cookie=await sign_in(live))
         assert made.status == 201
 
-        async with live.talker(f"?ticket={made.json['ticket']}", hello=False) as talker:
-            assert (await talker.next())["hello"]["user"] == {"id": "ada"}
+        async with live.talker(f"?ticket={made.json['ticket']}") as talker:
+            assert talker.hello["user"] == {"id": "ada"}
             assert (await talker.result("who:am"))["text"] == "ada"
             again = await live.refused(f"?ticket={made.json['ticket']}")
 
@@ -320,5 +314,5 @@ async def test_a_ticket_says_more_than_the_cookie(tmp_path: Path, shared: tuple[
 async def test_other_words_in_the_query_say_nothing(live: Stage) -> None:
     """A token in a URL is never read, whatever it is called."""
     for query in ("?token=ada", "?access_token=ada", "?tickets=ada", "?a=b&&=c", "?%FF"):
-        async with live.talker(query, hello=False) as talker:
-            assert (await talker.next())["hello"]["user"] is None
+        async with live.talker(query) as talker:
+            assert talker.hello["user"] is None

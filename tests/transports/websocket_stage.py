@@ -61,6 +61,7 @@ class Talker:
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
+        self.hello: Any = None
         self.kept: list[Any] = []
         self._ids = count(1)
 
@@ -169,16 +170,15 @@ class Stage(Served):
         return [*self.desk.clients]
 
     @asynccontextmanager
-    async def talker(self, query: str = "", *, hello: bool = True, **headers: str) -> AsyncGenerator[Talker]:
-        """A client for a block, whose hello was taken unless the test wants it; `_` in a header as `-`."""
+    async def talker(self, query: str = "", /, **headers: str) -> AsyncGenerator[Talker]:
+        """A client for a block, who was greeted; `_` in a header as `-`."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         options: dict[str, Any] = {"ping_interval": None, "max_size": None, "proxy": None, "close_timeout": 5}
         async with connect(
             f"ws://{HOST}:{self.port}/ws{query}", additional_headers=sent, compression=None, **options
         ) as connection:
             talker = Talker(connection)
-            if hello:
-                assert "hello" in await talker.next()
+            talker.hello = (await talker.next())["hello"]
             yield talker
 
     @asynccontextmanager

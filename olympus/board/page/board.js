@@ -1,7 +1,7 @@
 // The page: who is signed in, the connection, and the board itself.
 
 import { CallError, connect } from "../antiphon.js";
-import { ask, openDoor, Refusal } from "./door.js";
+import { ask, makeDoor, Refusal } from "./door.js";
 import { timeOfDay } from "./times.js";
 import { byId, face, made, Messages, showPeople } from "./view.js";
 
@@ -9,9 +9,19 @@ import { byId, face, made, Messages, showPeople } from "./view.js";
 
 const PAGE = 50;
 const PATIENCE = 1500; // A loss that is over sooner is not worth a banner.
-const STATES = { connecting: "Connecting…", open: "Live", waiting: "Reconnecting…", stopped: "Disconnected", closed: "Signed out" };
+const STATES = {
+  connecting: "Connecting…",
+  open: "Live",
+  waiting: "Reconnecting…",
+  stopped: "Disconnected",
+  closed: "Signed out",
+};
 
 const messages = new Messages();
+const door = makeDoor((person) => {
+  me = person;
+  void enter();
+});
 const body = /** @type {HTMLTextAreaElement} */ (byId("body"));
 
 /** @type {import("../antiphon.js").Client | null} */ let client = null;
@@ -36,7 +46,7 @@ function showDoor(note = "") {
   byId("welcome-note").hidden = !note;
   byId("welcome-note").textContent = note;
   document.title = "The board · Olympus";
-  byId("email").focus();
+  door.open();
 }
 
 async function enter() {
@@ -76,9 +86,11 @@ function begin(position) {
     },
     onPresence({ members, count, joined, left }) {
       showPeople(members, count, me.id);
-      const others = (/** @type {{ id: string, name: string }[]} */ list) => list.filter(({ id }) => id !== me.id).map(({ name }) => name);
+      const others = (/** @type {{ id: string, name: string }[]} */ list) =>
+        list.filter(({ id }) => id !== me.id).map(({ name }) => name);
       const told = [...others(joined).map((name) => `${name} came`), ...others(left).map((name) => `${name} left`)];
-      if (told.length) byId("here-note").textContent = told.slice(0, 2).join(", ") + (told.length > 2 ? " and more" : "");
+      if (told.length)
+        byId("here-note").textContent = told.slice(0, 2).join(", ") + (told.length > 2 ? " and more" : "");
     },
     async onReset() {
       // What came meanwhile is no longer kept: the list as it is now is the truth.
@@ -91,19 +103,28 @@ function begin(position) {
     onLive({ missed, again }) {
       live = true;
       away = false;
-      if (again) notice(missed === 0 ? "Back. Nothing was missed." : `Back. ${missed} ${missed === 1 ? "message" : "messages"} came meanwhile.`);
+      if (again)
+        notice(
+          missed === 0
+            ? "Back. Nothing was missed."
+            : `Back. ${missed} ${missed === 1 ? "message" : "messages"} came meanwhile.`,
+        );
       settle();
     },
     onEnded(error) {
       if (error.type === "NOT_SIGNED_IN") showDoor("You were signed out.");
-      else banner(`The board cannot be watched: ${error.message}`, "");
+      else banner(`The board cannot be watched: ${error.message}`);
     },
   });
 }
 
 /** @param {Message} message */
 function arrived(message) {
-  for (const post of posts) if (message.userId === me.id && post.body === message.body) { post.drop(); break; }
+  for (const post of posts)
+    if (message.userId === me.id && post.body === message.body) {
+      post.drop();
+      break;
+    }
   const mine = message.userId === me.id;
   if (messages.add(message, { mine }) && !mine && document.hidden) document.title = `(${++unread}) The board · Olympus`;
 }
@@ -117,8 +138,7 @@ function changed(change) {
     lostAt = 0;
     const user = client?.hello?.user;
     if (!user) return showDoor("You were signed out.");
-    me = user;
-    byId("me-face").replaceChildren(face(me.id, me.name, "small"), made("span", "called", me.name));
+    void know(user.id);
   } else {
     if (live) away = true;
     live = false;
@@ -128,24 +148,36 @@ function changed(change) {
   showConnection();
 }
 
+/** The socket says only the id of whom it belongs to. @param {string} id */
+async function know(id) {
+  if (me.id !== id) me = { id, name: "" };
+  if (!me.name) {
+    const user = await client?.call("user:view", { userId: id }).catch(() => null);
+    if (user) me = user;
+  }
+  byId("me-face").replaceChildren(face(me.id, me.name, "small"), made("span", "called", me.name));
+}
+
 function showConnection() {
   if (!last) return;
   const offline = navigator.onLine === false && last.state !== "open";
   byId("state").dataset.state = last.state;
   byId("state-text").textContent = offline ? "Offline" : STATES[last.state];
-  if (last.state === "stopped") return banner(`The server ended the connection${last.reason ? `: ${last.reason}` : "."}`, "Connect again");
-  if (!lostAt || Date.now() - lostAt < PATIENCE) return banner("", "");
+  if (last.state === "stopped") return banner(`The server ended the connection. ${last.reason}`, "", "Connect again");
+  if (!lostAt || Date.now() - lostAt < PATIENCE) return banner("");
   const seconds = last.retryAt === null ? 0 : Math.ceil((last.retryAt - Date.now()) / 1000);
-  const when = last.state === "connecting" ? "Trying now…" : seconds > 0 ? `Trying again in ${seconds} s.` : "Trying again…";
+  const when =
+    last.state === "connecting" ? "Trying now…" : seconds > 0 ? `Trying again in ${seconds} s.` : "Trying again…";
   const what = offline ? "You are offline." : "The connection is lost.";
-  banner(`${what} This is the board as it was at ${timeOfDay(new Date(lostAt))}. ${when}`, "Try now");
+  banner(`${what} This is the board as it was at ${timeOfDay(new Date(lostAt))}.`, when, "Try now");
 }
 
-/** @param {string} text @param {string} button */
-function banner(text, button) {
-  // A banner that says the same is not said again.
-  if (byId("banner-text").textContent !== text) byId("banner-text").textContent = text;
+/** @param {string} text @param {string} [when] @param {string} [button] */
+function banner(text, when = "", button = "") {
   byId("banner").hidden = !text;
+  // What says the same is not said again to those who listen; the countdown is for the eye alone.
+  if (byId("banner-text").textContent !== text) byId("banner-text").textContent = text;
+  byId("banner-when").textContent = when;
   byId("try").textContent = button;
   byId("try").hidden = !button;
 }
@@ -154,8 +186,8 @@ let noticeTimer = 0;
 /** @param {string} text */
 function notice(text) {
   clearTimeout(noticeTimer);
-  byId("say-hint").textContent = text;
-  noticeTimer = setTimeout(() => (byId("say-hint").textContent = "Enter posts, Shift + Enter begins a new line."), 8000);
+  byId("notice").textContent = text;
+  noticeTimer = setTimeout(() => (byId("notice").textContent = ""), 8000);
 }
 
 // Posting
@@ -173,7 +205,10 @@ class Post {
     this.#element = messages.own(text, me);
     this.#fate = /** @type {HTMLElement} */ (this.#element.querySelector(".fate"));
     const [again, discard] = this.#fate.getElementsByTagName("button");
-    again.addEventListener("click", () => { this.drop(); new Post(text).send(); });
+    again.addEventListener("click", () => {
+      this.drop();
+      new Post(text).send();
+    });
     discard.addEventListener("click", () => this.drop());
     posts.add(this);
   }
@@ -181,13 +216,24 @@ class Post {
   async send() {
     this.#say(live ? "" : "Will be posted as soon as you are connected.", false);
     try {
-      const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-      const message = await client?.call("message:create", { body: this.body }, { key, timeout: 0, signal: this.#abort.signal });
+      const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+        byte.toString(16).padStart(2, "0"),
+      ).join("");
+      const message = await client?.call(
+        "message:create",
+        { body: this.body },
+        { key, timeout: 0, signal: this.#abort.signal },
+      );
       if (message) arrived(message);
     } catch (error) {
       if (!posts.has(this)) return;
       this.#unsure = error instanceof CallError && error.mayHaveRun;
-      this.#say(this.#unsure ? "Lost on the way; looking whether it arrived…" : `Not posted. ${error instanceof Error ? error.message : ""}`, !this.#unsure);
+      this.#say(
+        this.#unsure
+          ? "Lost on the way; looking whether it arrived…"
+          : `Not posted. ${error instanceof Error ? error.message : ""}`,
+        !this.#unsure,
+      );
     }
   }
 
@@ -210,7 +256,8 @@ class Post {
     this.#element.classList.toggle("failed", failed);
     const [again, discard] = this.#fate.getElementsByTagName("button");
     again.hidden = !failed;
-    discard.hidden = !text || this.#unsure && !failed;
+    discard.hidden = !text || (this.#unsure && !failed);
+    messages.grew();
   }
 }
 
@@ -266,5 +313,4 @@ document.addEventListener("visibilitychange", () => {
 setInterval(showConnection, 500);
 setInterval(() => messages.renewTimes(), 15_000);
 
-openDoor((person) => { me = person; void enter(); });
 void enter();

@@ -24,7 +24,7 @@ export async function ask(method, path, body) {
 }
 
 /** The form. `onEntered` is told who has signed in. @param {(person: Person) => void} onEntered */
-export function openDoor(onEntered) {
+export function makeDoor(onEntered) {
   const form = byId("door");
   const inputs = ["name", "email", "password"].map((name) => /** @type {HTMLInputElement} */ (byId(name)));
   const [name, email, password] = inputs;
@@ -57,7 +57,7 @@ export function openDoor(onEntered) {
   /** @param {unknown} error */
   function tell(error) {
     if (!(error instanceof Refusal)) return fault("door", "The server cannot be reached. Are you online?");
-    const hidden = error.fields.filter(({ name, message }) => !fault(name, sentence(message)));
+    const hidden = error.fields.filter(({ name, message }) => !fault(name, sentence(`${name} ${message}`)));
     if (!error.fields.length || hidden.length) fault("door", error.message);
     inputs.find((input) => input.hasAttribute("aria-invalid"))?.focus();
   }
@@ -81,7 +81,7 @@ export function openDoor(onEntered) {
       enter.disabled = false;
     }
   });
-  choose(false);
+  return { /** To those who come back. */ open: () => choose(false) };
 }
 
 /** @param {string} text */

@@ -21,7 +21,8 @@ export function made(tag, className, text = "") {
 /** The initials of somebody, in the colour of their id. @param {string} id @param {string} name */
 export function face(id, name, size = "") {
   const words = name.trim().split(/\s+/);
-  const letters = words.length > 1 ? [words[0], words[words.length - 1]].map((word) => [...word][0]) : [...words[0]].slice(0, 2);
+  const letters =
+    words.length > 1 ? [words[0], words[words.length - 1]].map((word) => [...word][0]) : [...words[0]].slice(0, 2);
   const element = made("span", `face ${size}`, letters.join("").toUpperCase());
   paint(element, id);
   element.setAttribute("aria-hidden", "true");
@@ -44,9 +45,15 @@ export class Messages {
   #template = /** @type {HTMLTemplateElement} */ (document.getElementById("message"));
 
   constructor() {
-    this.#scroll.addEventListener("scroll", () => { if (this.#nearEnd) this.#below.hidden = true; }, { passive: true });
+    this.#scroll.addEventListener(
+      "scroll",
+      () => {
+        if (this.#nearEnd) this.#below.hidden = true;
+      },
+      { passive: true },
+    );
     this.#below.addEventListener("click", () => this.toEnd("smooth"));
-    new ResizeObserver(() => { if (this.#stuck) this.toEnd(); }).observe(this.#scroll);
+    new ResizeObserver(() => this.grew()).observe(this.#scroll);
   }
 
   #stuck = true;
@@ -56,10 +63,14 @@ export class Messages {
   }
 
   /** How many there are. */
-  get size() { return this.#shown.size; }
+  get size() {
+    return this.#shown.size;
+  }
 
   /** @param {string} id */
-  has(id) { return this.#shown.has(id); }
+  has(id) {
+    return this.#shown.has(id);
+  }
 
   /** Show these and nothing else, the oldest first. @param {Message[]} messages */
   replace(messages) {
@@ -115,7 +126,14 @@ export class Messages {
   }
 
   /** Take that line away. */
-  noRule() { this.#list.querySelector(".rule.news")?.remove(); }
+  noRule() {
+    this.#list.querySelector(".rule.news")?.remove();
+  }
+
+  /** Something grew: who was at the end stays there. */
+  grew() {
+    if (this.#stuck) this.toEnd();
+  }
 
   /** @param {ScrollBehavior} [behavior] */
   toEnd(behavior = "auto") {
@@ -171,10 +189,15 @@ export class Messages {
     for (const rule of this.#list.querySelectorAll(".rule:not(.news)")) rule.remove();
     /** @type {HTMLElement | null} */ let last = null;
     for (const element of /** @type {NodeListOf<HTMLElement>} */ (this.#list.querySelectorAll("li"))) {
-      if (!element.dataset.at) { last = null; continue; }
+      if (!element.dataset.at) {
+        last = null;
+        continue;
+      }
       const at = new Date(element.dataset.at);
       const before = last ? new Date(last.dataset.at ?? 0) : null;
-      const newDay = before ? !sameDay(before, at) : element === this.#list.firstElementChild && !sameDay(at, new Date());
+      const newDay = before
+        ? !sameDay(before, at)
+        : element === this.#list.firstElementChild && !sameDay(at, new Date());
       if (newDay) this.#list.insertBefore(made("li", "rule", dayOf(at)), element);
       const close = before !== null && at.getTime() - before.getTime() < TOGETHER;
       element.classList.toggle("follows", close && !newDay && last?.dataset.by === element.dataset.by);
@@ -187,13 +210,17 @@ export class Messages {
 /** Who is here: oneself first, then by name. @param {{ id: string, name: string }[]} members @param {number} count
  *  @param {string} ownId */
 export function showPeople(members, count, ownId) {
-  const order = [...members].sort((one, other) => Number(other.id === ownId) - Number(one.id === ownId) || one.name.localeCompare(other.name));
-  byId("here").replaceChildren(...order.map(({ id, name }) => {
-    const item = document.createElement("li");
-    item.append(face(id, name, "small"), made("span", "called", name));
-    if (id === ownId) item.append(made("span", "self", "you"));
-    item.title = name;
-    return item;
-  }));
+  const order = [...members].sort(
+    (one, other) => Number(other.id === ownId) - Number(one.id === ownId) || one.name.localeCompare(other.name),
+  );
+  byId("here").replaceChildren(
+    ...order.map(({ id, name }) => {
+      const item = document.createElement("li");
+      item.append(face(id, name, "small"), made("span", "called", name));
+      if (id === ownId) item.append(made("span", "self", "you"));
+      item.title = name;
+      return item;
+    }),
+  );
   byId("here-count").textContent = String(count);
 }

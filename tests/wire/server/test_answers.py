@@ -251,6 +251,20 @@ async def test_an_answer_that_closes_is_the_last(stage: Stage) -> None:
     assert stage.paths == [b"/first", b"/last"]
 
 
+@pytest.mark.parametrize("path", ["/body", "/chunks"])
+async def test_a_body_of_unsaid_length_is_refused_as_soon_as_it_is_too_large(stage: Stage, path: str) -> None:
+    """Without waiting for its end; the connection ends, and what comes after is no request."""
+    stage.most_bytes = 9
+    async with talking(stage) as client:
+        await client.segments([ask(path, "POST", b"Transfer-Encoding: chunked\r\n"), b"5\r\nabcde\r\n", b"5\r\nfghij"])
+        answer = await client.answer()
+        await client.segments([b"\r\n0\r\n\r\n" + SMUGGLED])
+        rest = await client.rest()
+
+    assert (answer.status, answer.header("connection"), rest) == (413, "close", b"")
+    assert stage.paths == [path.encode()]
+
+
 async def test_a_body_is_read_once(stage: Stage) -> None:
     """A second reading would wait for what never comes: it is a defect, and is told."""
 

@@ -14,7 +14,7 @@ from antiphon.transports.http.connection import NO_PATH_INPUTS, HttpConnection, 
 from antiphon.transports.http.peers import is_plain
 from antiphon.transports.http.reading import InputReader
 from antiphon.transports.http.routes import ETag, Route
-from antiphon.transports.http.streams import EVENTS, FORMS, OpenStream, as_events, as_lines
+from antiphon.transports.http.streams import EVENTS, FORMS, OpenStream, as_events, as_lines, close_items
 from antiphon.wire.conditional import Anything, read_base
 from antiphon.wire.faults import malformed, not_acceptable, unavailable
 from antiphon.wire.media import prefers
@@ -142,12 +142,17 @@ class Endpoint:
         if ctx.has_steps:
             # What the rule opened is given back now: the client may never take a first item.
             await ctx.finish(None)
+        try:
+            ending = await server.streams.begin(ctx)
+        except BaseException:
+            await close_items(items)
+            raise
         if form == EVENTS:
-            chunks = as_events(items, ctx, server.settings.comment_time.total_seconds(), server.draining)
+            chunks = as_events(items, ctx, server.settings.comment_time.total_seconds(), ending)
         else:
-            chunks = as_lines(items, ctx, server.draining)
+            chunks = as_lines(items, ctx, ending)
         uploads, connection.form = connection.form, None
-        return StreamResponse(200, headers, OpenStream(chunks, server.streams, uploads))
+        return StreamResponse(200, headers, OpenStream(chunks, server.streams, ending, uploads))
 
     async def _check(self, ctx: Context, connection: HttpConnection) -> None:
         """Refuse what a GET would refuse, without beginning the stream."""

@@ -14,11 +14,11 @@ from antiphon.transports.http.answers import NO_STORE, VARY, Cookies
 from antiphon.transports.http.browsers import POLICY, SAFE, SECURITY, STRICT_TRANSPORT, Browsers
 from antiphon.transports.http.clients import Clients
 from antiphon.transports.http.connection import NO_PATH_INPUTS
+from antiphon.transports.http.ends import StreamEnds
 from antiphon.transports.http.errors import error_body, error_headers, status_of
 from antiphon.transports.http.peers import Peers, is_plain
 from antiphon.transports.http.router import Router
 from antiphon.transports.http.settings import HttpSettings
-from antiphon.transports.http.streams import OpenStream
 from antiphon.wire.encoding import Encoder
 from antiphon.wire.faults import WireFault, not_found
 from antiphon.wire.request import Request
@@ -63,7 +63,7 @@ class Server:
         self.upload_folder = runtime.info.folder / "uploads"
         self.draining = asyncio.Event()
         self.leaving = False
-        self.streams: set[OpenStream] = set()
+        self.streams = StreamEnds(runtime)
         self._new_id = runtime.ids.uuid7
         self._plain = not self.browsers.shares and not settings.trusted_proxies
 

@@ -6,6 +6,7 @@ nothing for a while     a comment                    –
 the end                 `event: done`                the end of the body
 a failure               `event: error`               a last line with the error object
 the server drains       `retry:`                     a last line: UNAVAILABLE
+its session has ended   `event: error`               a last line: NOT_SIGNED_IN
 
 The action runs in one task from its first item to its last, so whatever it holds across items (a task group, a timeout)
 works as anywhere else. It is at most one item ahead of what the client has taken.
@@ -23,6 +24,7 @@ from antiphon.core.context import Context
 from antiphon.core.errors import CallError, Defect, TransportFault, Unavailable
 from antiphon.core.inputs.types import encode_kind
 from antiphon.transports.base import Told, encode_error
+from antiphon.transports.http.ends import Ending, StreamEnds
 from antiphon.wire.multipart import MultipartForm
 
 EVENTS = "text/event-stream"
@@ -41,11 +43,11 @@ _END, _SILENT, _DRAINING = object(), object(), object()
 
 
 async def as_events(
-    items: AsyncIterator[Any], ctx: Context, comment_seconds: float, draining: asyncio.Event
+    items: AsyncIterator[Any], ctx: Context, comment_seconds: float, ending: Ending
 ) -> AsyncIterator[bytes]:
     """The stream as events, with a comment whenever nothing came for `comment_seconds`."""
     number = 0
-    feed = _Feed(items, draining)
+    feed = _Feed(items, ending)
     try:
         while True:
             item = await feed.take(comment_seconds)
@@ -66,9 +68,9 @@ async def as_events(
         await feed.close()
 
 
-async def as_lines(items: AsyncIterator[Any], ctx: Context, draining: asyncio.Event) -> AsyncIterator[bytes]:
+async def as_lines(items: AsyncIterator[Any], ctx: Context, ending: Ending) -> AsyncIterator[bytes]:
     """The stream as JSON lines. One that did not come to its end says so in its last line."""
-    feed = _Feed(items, draining)
+    feed = _Feed(items, ending)
     try:
         while True:
             item = await feed.take(None)
@@ -94,27 +96,28 @@ def _told(error: Exception, ctx: Context) -> Told:
 class _Feed:
     """The items as they come, made in a task of their own."""
 
-    def __init__(self, items: AsyncIterator[Any], draining: asyncio.Event) -> None:
+    def __init__(self, items: AsyncIterator[Any], ending: Ending) -> None:
         self._items = items
         self._made: list[Any] = []
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
-        self._draining = draining
-        self._drain = asyncio.create_task(draining.wait())
-        self._drain.add_done_callback(lambda _: self._news.set())
+        self._ending = ending
+        ending.wake = self._news.set
         self._making = asyncio.create_task(self._make())
         self._making.add_done_callback(lambda _: self._news.set())
 
     async def take(self, seconds: float | None) -> Any:
         """The next item, or the mark for what happened instead. Raises what the action raised."""
-        if not self._made and not self._making.done() and not self._draining.is_set():
+        if not self._made and not self._making.done() and not self._ending.told:
             self._news.clear()
             try:
                 async with asyncio.timeout(seconds):
                     await self._news.wait()
             except TimeoutError:
                 return _SILENT
+        if self._ending.error is not None:
+            raise self._ending.error
         if self._made:
             item = self._made.pop()
             self._room.set()
@@ -126,9 +129,8 @@ class _Feed:
 
     async def close(self) -> None:
         """End the action where it waits, and wait until it has cleaned up."""
-        for task in (self._drain, self._making):
-            task.cancel()
-        await asyncio.wait((self._drain, self._making))
+        self._making.cancel()
+        await asyncio.wait((self._making,))
         if not self._making.cancelled():
             # Asked for, or the loop complains that nobody did.
             self._making.exception()
@@ -141,21 +143,28 @@ class _Feed:
                 self._news.set()
                 await self._room.wait()
         finally:
-            closing = getattr(self._items, "aclose", None)
-            if closing is not None:
-                await closing()
+            await close_items(self._items)
+
+
+async def close_items(items: AsyncIterator[Any]) -> None:
+    """End an action whose items nobody takes; plain iterators have nothing to end."""
+    closing = getattr(items, "aclose", None)
+    if closing is not None:
+        await closing()
 
 
 class OpenStream:
     """The chunks of an open stream, and what goes with it when it ends: its place in the list, and its uploads."""
 
-    __slots__ = ("_chunks", "_form", "_open")
+    __slots__ = ("_chunks", "_ending", "_ends", "_form")
 
-    def __init__(self, chunks: AsyncIterator[bytes], opened: set[OpenStream], form: MultipartForm | None) -> None:
+    def __init__(
+        self, chunks: AsyncIterator[bytes], ends: StreamEnds, ending: Ending, form: MultipartForm | None
+    ) -> None:
         self._chunks = chunks
         self._form = form
-        self._open = opened
-        opened.add(self)
+        self._ends = ends
+        self._ending = ending
 
     def __aiter__(self) -> OpenStream:
         return self
@@ -165,7 +174,7 @@ class OpenStream:
 
     async def aclose(self) -> None:
         """End the stream; also when it was never begun, which a generator would not notice."""
-        self._open.discard(self)
+        self._ends.leave(self._ending)
         try:
             closing = getattr(self._chunks, "aclose", None)
             if closing is not None:

@@ -174,6 +174,7 @@ class Http(HttpSurface):
         if settings.drain_delay:
             await server.runtime.clock.sleep(settings.drain_delay.total_seconds())
         server.draining.set()
+        server.streams.drain()
         self.draining.set()
         if self._listener is not None:
             self._listener.close()
@@ -191,6 +192,8 @@ class Http(HttpSurface):
         if self._doors is not None:
             self._doors.close()
             self._doors = None
+        if self._server is not None:
+            self._server.streams.close()
         self._server = None
 
     def workers(self, settings: Mapping[type[Settings], Settings]) -> int:

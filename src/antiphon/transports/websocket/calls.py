@@ -26,8 +26,8 @@ from antiphon.wire.faults import malformed
 
 if TYPE_CHECKING:
     from antiphon.core.runner import Runner
+    from antiphon.transports.standing import Standing
     from antiphon.transports.websocket.client import SocketClient
-    from antiphon.transports.websocket.standing import Standing
 
 
 @final

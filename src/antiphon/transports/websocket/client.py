@@ -26,6 +26,7 @@ from antiphon.core.session import SessionEnded, SessionStarted
 from antiphon.services.channels.frames import Frame, Kind
 from antiphon.services.channels.watching import Watch
 from antiphon.transports.base import error_object
+from antiphon.transports.standing import NOBODY, Standing
 from antiphon.transports.websocket import errors
 from antiphon.transports.websocket.calls import Run, SocketCalls
 from antiphon.transports.websocket.connection import SocketConnection
@@ -42,7 +43,6 @@ from antiphon.transports.websocket.frames import (
 )
 from antiphon.transports.websocket.outlet import Outlet, framed
 from antiphon.transports.websocket.rate import Rate
-from antiphon.transports.websocket.standing import NOBODY, Standing
 from antiphon.transports.websocket.watching import subscribe
 from antiphon.wire.faults import malformed
 from antiphon.wire.websocket.face import Socket

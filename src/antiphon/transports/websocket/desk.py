@@ -18,11 +18,11 @@ from antiphon.core.revocation import Revoked
 from antiphon.core.runner import Runner
 from antiphon.core.runtime import Runtime
 from antiphon.services.channels.channels import Channels
+from antiphon.transports.standing import Standing, find_standing
 from antiphon.transports.websocket import errors
 from antiphon.transports.websocket.calls import unreachable
 from antiphon.transports.websocket.client import SocketClient
 from antiphon.transports.websocket.settings import WebsocketSettings
-from antiphon.transports.websocket.standing import Standing, find_standing
 
 SWEEP_SECONDS = 1.0
 LOOKS_AT_ONCE = 8

@@ -12,12 +12,12 @@ from antiphon.core.runtime import Runtime
 from antiphon.core.session import SessionEnded
 from antiphon.services.sessions.tickets import Tickets
 from antiphon.transports.base import HttpSurface, SocketOpening
+from antiphon.transports.standing import find_standing
 from antiphon.transports.websocket.client import SocketClient
 from antiphon.transports.websocket.connection import SocketConnection
 from antiphon.transports.websocket.desk import Desk, is_counted
 from antiphon.transports.websocket.frames import SUBPROTOCOL
 from antiphon.transports.websocket.settings import WebsocketSettings
-from antiphon.transports.websocket.standing import find_standing
 
 PATH = "/ws"
 

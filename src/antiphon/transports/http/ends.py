@@ -1,0 +1,109 @@
+"""Ends open streams: all of them when the server drains, and those of a caller whose session has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from antiphon.core.context import Context
+from antiphon.core.errors import CallError, Defect, NotSignedIn, Unavailable
+from antiphon.core.revocation import Revocations, Revoked
+from antiphon.core.runtime import Runtime
+from antiphon.transports.standing import Standing, find_standing
+
+# A stream outlives the moment in which its caller was let in. What ends it, besides itself and its client:
+#
+#   news                                   the stream
+#   the server drains                      ends, and its client comes back
+#   its session or its user is out         ends with NOT_SIGNED_IN, on every node within a second
+#   its session has a new id               the same: whoever has the new id asks again
+#   revocations may have been missed       its caller is looked up again
+
+
+class Ending:
+    """How one stream is told to end. `error` is what its client is told; None for a drain."""
+
+    __slots__ = ("error", "told", "wake")
+
+    def __init__(self) -> None:
+        self.told = False
+        self.error: CallError | None = None
+        self.wake: Callable[[], None] | None = None
+
+    def end(self, error: CallError | None) -> None:
+        """End now; the first word counts."""
+        if not self.told:
+            self.told, self.error = True, error
+            if self.wake is not None:
+                self.wake()
+
+
+class StreamEnds:
+    """The open streams of one process."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._open: dict[Ending, tuple[Standing, Context]] = {}
+        self._draining = False
+        self._forget: Callable[[], None] | None = None
+        self._looks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    async def begin(self, ctx: Context) -> Ending:
+        """A stream of this call begins. Raises Unavailable when its caller cannot be read."""
+        ending = Ending()
+        standing = await find_standing(ctx) if ctx.caller.kind == "user" else Standing(ctx.caller)
+        if standing.sid and self._forget is None and (revocations := self._runtime.find(Revocations)) is not None:
+            # Only now: an application without such streams listens to nobody.
+            self._forget = revocations.subscribe(self._revoked)
+        self._open[ending] = standing, ctx
+        if self._draining:
+            ending.end(None)
+        return ending
+
+    def leave(self, ending: Ending) -> None:
+        """A stream has ended."""
+        self._open.pop(ending, None)
+
+    def drain(self) -> None:
+        """End every stream, those to come too."""
+        self._draining = True
+        for ending in [*self._open]:
+            ending.end(None)
+
+    def close(self) -> None:
+        """Listen no longer."""
+        if self._forget is not None:
+            self._forget()
+        for look in self._looks:
+            look.cancel()
+
+    def _revoked(self, revoked: Revoked) -> None:
+        for ending, (standing, ctx) in [*self._open.items()]:
+            if revoked.what == "unknown" and standing.sid:
+                look = asyncio.create_task(self._look(ending, ctx))
+                self._looks.add(look)
+                look.add_done_callback(self._looks.discard)
+            elif _ends(revoked, standing):
+                ending.end(NotSignedIn())
+
+    async def _look(self, ending: Ending, ctx: Context) -> None:
+        connection = ctx.connection
+        # The server asks, so no session lives longer for it.
+        connection.by_itself = True
+        again = Context(self._runtime, ctx.action_name, connection, request_id=ctx.request_id, deadline=ctx.deadline)
+        try:
+            standing = await find_standing(again)
+        except (Unavailable, Defect):
+            # The next word of the relay asks once more.
+            return
+        if not standing.caller.signed_in:
+            ending.end(NotSignedIn())
+
+
+def _ends(revoked: Revoked, standing: Standing) -> bool:
+    if revoked.what == "user":
+        return standing.caller.id == revoked.id
+    return revoked.what in ("session", "moved") and standing.sid == revoked.id
