@@ -89,7 +89,8 @@ async def test_a_plain_request_is_426(live_anyhow: Stage) -> None:
 @pytest.mark.parametrize("version", ["12", "8", "0", "14"])
 async def test_another_version_is_426(live: Stage, version: str) -> None:
     """It is told which version there is."""
-    answer = await live.ask("GET", "/ws", **{**UPGRADE, "Sec-WebSocket-Version": version})
+    async with live.connect() as connection:
+        answer = await connection.get("/ws", {**UPGRADE, "Sec-WebSocket-Version": version})
 
     assert (answer.status, answer.header("sec-websocket-version")) == (426, "13")
 

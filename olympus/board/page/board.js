@@ -161,6 +161,7 @@ async function know(id) {
 function showConnection() {
   if (!last) return;
   const offline = navigator.onLine === false && last.state !== "open";
+  byId("board").dataset.live = String(last.state === "open");
   byId("state").dataset.state = last.state;
   byId("state-text").textContent = offline ? "Offline" : STATES[last.state];
   if (last.state === "stopped") return banner(`The server ended the connection. ${last.reason}`, "", "Connect again");

@@ -14,7 +14,7 @@ from antiphon.testing.waiting import wait_until
 from antiphon.wire.faults import WireFault
 from antiphon.wire.request import Request
 from antiphon.wire.response import Answer, Response, StreamResponse, Takeover
-from antiphon.wire.server.accepting import Address, peer_of
+from antiphon.wire.server.accepting import Address, household, peer_of
 from antiphon.wire.server.bounds import Bounds
 from antiphon.wire.server.listener import is_loopback
 from tests.wire.server.stage import TEXT, Stage, text
@@ -324,3 +324,19 @@ async def test_the_watch_over_connections_outlives_a_defect_in_what_refuses() ->
             assert await client.rest() == b""
             assert await silent.rest() == b""
         assert [str(defect) for defect in stage.claim()] == ["broken"]
+
+
+@pytest.mark.parametrize(
+    ("peer", "counted"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("no:address", "no:address"),
+    ],
+)
+def test_all_addresses_of_one_line_are_counted_as_one(peer: str, counted: str) -> None:
+    """Or whoever has IPv6 could have any number of connections."""
+    assert household(peer) == counted

@@ -9,7 +9,7 @@ from antiphon.core.context import Context
 from antiphon.core.errors import CallError, Defect, NotSignedIn, Unavailable
 from antiphon.core.revocation import Revocations, Revoked
 from antiphon.core.runtime import Runtime
-from antiphon.transports.standing import Standing, find_standing
+from antiphon.core.standing import Standing, find_standing
 
 # A stream outlives the moment in which its caller was let in. What ends it, besides itself and its client:
 #

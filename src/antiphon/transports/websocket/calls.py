@@ -26,7 +26,7 @@ from antiphon.wire.faults import malformed
 
 if TYPE_CHECKING:
     from antiphon.core.runner import Runner
-    from antiphon.transports.standing import Standing
+    from antiphon.core.standing import Standing
     from antiphon.transports.websocket.client import SocketClient
 
 

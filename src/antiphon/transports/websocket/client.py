@@ -23,10 +23,10 @@ from antiphon.core.caller import Caller
 from antiphon.core.context import Context
 from antiphon.core.errors import CallError, Conflict, Defect, NotSignedIn, TooManyCalls, TransportFault, Unavailable
 from antiphon.core.session import SessionEnded, SessionStarted
+from antiphon.core.standing import NOBODY, Standing
 from antiphon.services.channels.frames import Frame, Kind
 from antiphon.services.channels.watching import Watch
 from antiphon.transports.base import error_object
-from antiphon.transports.standing import NOBODY, Standing
 from antiphon.transports.websocket import errors
 from antiphon.transports.websocket.calls import Run, SocketCalls
 from antiphon.transports.websocket.connection import SocketConnection
@@ -58,7 +58,6 @@ class SocketClient:
 
     __slots__ = (
         "_calls",
-        "_heard_at",
         "_leaving_at",
         "_malformed",
         "_opened_at",
@@ -67,6 +66,7 @@ class SocketClient:
         "_rate",
         "connection",
         "desk",
+        "heard_at",
         "socket",
         "standing",
         "watches",
@@ -82,7 +82,7 @@ class SocketClient:
         connection.shows(self.watches)
         now = desk.now()
         self._rate = Rate(desk.settings.burst, now)
-        self._opened_at = self._heard_at = now
+        self._opened_at = self.heard_at = now
         self._pinged_at: float | None = None
         self._leaving_at: float | None = None
         self._malformed = 0
@@ -109,7 +109,7 @@ class SocketClient:
 
     def on_text(self, socket: Socket, data: bytes) -> None:
         """Answer a frame."""
-        now = self._heard_at = self.desk.now()
+        now = self.heard_at = self.desk.now()
         settings = self.desk.settings
         try:
             said = read_frame(data)
@@ -135,7 +135,7 @@ class SocketClient:
 
     def on_sign_of_life(self, socket: Socket) -> None:
         """It is there."""
-        self._heard_at = self.desk.now()
+        self.heard_at = self.desk.now()
 
     def on_room(self, socket: Socket) -> None:
         """Send what waits."""
@@ -303,10 +303,10 @@ class SocketClient:
 
     def _check_life(self, now: float) -> None:
         settings = self.desk.settings
-        if self._pinged_at is not None and self._heard_at > self._pinged_at:
+        if self._pinged_at is not None and self.heard_at > self._pinged_at:
             self._pinged_at = None
         if self._pinged_at is None:
-            if now - self._heard_at >= settings.ping_time.total_seconds():
+            if now - self.heard_at >= settings.ping_time.total_seconds():
                 self._pinged_at = now
                 self.socket.ping()
         elif now - self._pinged_at > settings.pong_time.total_seconds():

@@ -17,8 +17,8 @@ from antiphon.core.results import Download
 from antiphon.core.revocation import Revoked
 from antiphon.core.runner import Runner
 from antiphon.core.runtime import Runtime
+from antiphon.core.standing import Standing, find_standing
 from antiphon.services.channels.channels import Channels
-from antiphon.transports.standing import Standing, find_standing
 from antiphon.transports.websocket import errors
 from antiphon.transports.websocket.calls import unreachable
 from antiphon.transports.websocket.client import SocketClient
@@ -268,8 +268,7 @@ def _index(table: dict[str, set[SocketClient]], name: str, client: SocketClient,
 
 
 def _within(milliseconds: int) -> int:
-    # So that clients neither leave nor come back all at once; nothing secret hangs on it.
-    return randrange(milliseconds)  # noqa: S311
+    return randrange(milliseconds)  # noqa: S311  # clients leave and come back at any time; nothing secret hangs on it
 
 
 def is_reachable(action: AnyAction) -> bool:

@@ -10,9 +10,9 @@ from antiphon.core.errors import NotSignedIn, SetupError
 from antiphon.core.revocation import Revocations
 from antiphon.core.runtime import Runtime
 from antiphon.core.session import SessionEnded
+from antiphon.core.standing import find_standing
 from antiphon.services.sessions.tickets import Tickets
 from antiphon.transports.base import HttpSurface, SocketOpening
-from antiphon.transports.standing import find_standing
 from antiphon.transports.websocket.client import SocketClient
 from antiphon.transports.websocket.connection import SocketConnection
 from antiphon.transports.websocket.desk import Desk, is_counted

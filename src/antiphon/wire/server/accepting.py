@@ -6,6 +6,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable
+from ipaddress import ip_network
 from typing import Final, final
 
 _MOST_AT_ONCE: Final = 64
@@ -101,3 +102,16 @@ def peer_of(address: Address) -> str:
     text = str(address[0]) if isinstance(address, tuple) and address else ""
     # On a socket that takes both versions, one client must not have two names.
     return text.removeprefix(_MAPPED) if "." in text else text
+
+
+def household(peer: str) -> str:
+    """What counts as one address: an IPv4 address, or all that share the first half of an IPv6 one.
+
+    A line with IPv6 has 2 to the 64 addresses of its own (RFC 6177), and whoever has one may use them all.
+    """
+    if ":" not in peer:
+        return peer
+    try:
+        return str(ip_network((peer.partition("%")[0], 64), strict=False))
+    except ValueError:
+        return peer

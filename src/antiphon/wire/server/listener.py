@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable, Collection, Sequence
 from ipaddress import ip_address
 
-from antiphon.wire.server.accepting import Acceptor, Address, peer_of
+from antiphon.wire.server.accepting import Acceptor, Address, household, peer_of
 from antiphon.wire.server.bounds import Bounds
 from antiphon.wire.server.connection import Connection
 from antiphon.wire.server.shared import Refuse, Report, Respond, Shared
@@ -72,7 +72,7 @@ class Listener:
 
     def _accepted(self, connected: socket.socket, address: Address) -> None:
         peer = peer_of(address)
-        counted = "" if not peer or self._is_local(peer) or self._exempt(peer) else peer
+        counted = "" if not peer or self._is_local(peer) or self._exempt(peer) else household(peer)
         shared = self._shared
         # Counted by address last: what is turned away here is never counted off again.
         if shared.is_overfull(len(self._connecting)) or (counted and not shared.enter(counted)):
