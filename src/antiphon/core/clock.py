@@ -47,7 +47,7 @@ class SystemClock:
 
 
 class RandomIds:
-    """Ids from the time and 74 random bits: names and no secrets. `random` seeds itself anew after a fork.
+    """Ids from the time and 72 random bits: names and no secrets. `random` seeds itself anew after a fork.
 
     The bits are new in every millisecond, and counted up within one, so that ids are in the order in which they were
     made (RFC 9562 §6.2, method 2) and cost no more than to write them.
@@ -62,7 +62,7 @@ class RandomIds:
         millis = time.time_ns() // 1_000_000
         if millis == self._millis:
             self._last += 1
-            return f"{self._front}{self._last:012x}"
+            return self._front + hex(self._last)[2:]
         return self._renew(millis)
 
     def _renew(self, millis: int) -> str:
@@ -71,6 +71,6 @@ class RandomIds:
         text = f"{(millis << 80) | (7 << 76) | (bits >> 62 << 64) | (1 << 63) | (bits & 0x3FFFFFFFFFFFFFFF):032x}"
         self._millis = millis
         self._front = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-"
-        # Half of the last group is left free, so that counting up never leaves it.
-        self._last = int(text[20:], 16) >> 1
-        return f"{self._front}{self._last:012x}"
+        # Between a quarter and half of what twelve digits hold: counting up never leaves them, and none is a leading 0.
+        self._last = (int(text[20:], 16) >> 2) | (1 << 46)
+        return self._front + hex(self._last)[2:]

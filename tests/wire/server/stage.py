@@ -15,8 +15,8 @@ from antiphon.wire.faults import WireFault, method_not_allowed
 from antiphon.wire.request import Request, check_expectation
 from antiphon.wire.response import Answer, Headers, Response, StreamResponse
 from antiphon.wire.server.bounds import Bounds
-from antiphon.wire.server.connection import Connection
 from antiphon.wire.server.listener import Listener, is_loopback
+from antiphon.wire.server.shared import Member
 
 HOST = "127.0.0.1"
 TEXT: Headers = [(b"content-type", b"text/plain; charset=utf-8")]
@@ -117,7 +117,7 @@ class Stage:
         return RawHttp.to(HOST, self.port, receive_bytes=receive_bytes)
 
     @property
-    def connections(self) -> list[Connection]:
+    def connections(self) -> list[Member]:
         """The server's ends of what is open."""
         return list(self.listener.connections)
 

@@ -129,7 +129,7 @@ class Schema:
             # ValidationError is a DecodeError: the second reading says which of the two it is.
             json_object(data)
             raise InvalidInput from None
-        if b"\\u0000" in data or (self._decimals and flaw_of(inputs, None, "") is not None):
+        if data.find(b"\\u0000") >= 0 or (self._decimals and flaw_of(inputs, None, "") is not None):
             raise InvalidInput
         return inputs
 

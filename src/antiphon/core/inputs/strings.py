@@ -23,10 +23,14 @@ _SHORT = 16
 """Digits that are a number whatever else is asked: the path of most ids, at a tenth of the cost of converting."""
 
 
+_TRUTHS = {"true": True, "false": False, "1": True, "0": False}
+"""How booleans are written."""
+
+
 class StringReader:
     """Reads the strings given for one input."""
 
-    __slots__ = ("annotation", "list", "number", "numbers", "raw", "structure", "text")
+    __slots__ = ("annotation", "list", "number", "numbers", "raw", "structure", "text", "truth")
 
     def __init__(self, annotation: Any) -> None:
         self.annotation = annotation
@@ -35,6 +39,7 @@ class StringReader:
         self.text = is_text(annotation)
         self.raw = annotation is str
         self.number = annotation is int
+        self.truth = annotation is bool
         self.numbers = any(kind in (float, Decimal, Secret) for kind in map(_kind, alternatives(annotation)))
 
     def read(self, given: Sequence[str], name: str, faults: list[Fault]) -> Any:
@@ -56,6 +61,8 @@ class StringReader:
             return self._read_structure(text, name, faults)
         if self.number and len(text) < _SHORT and text.isascii() and text.isdigit():
             return int(text)
+        if self.truth and text in _TRUTHS:
+            return _TRUTHS[text]
         try:
             value = msgspec.convert(text, self.annotation, strict=False, dec_hook=convert_kind)
         except (msgspec.ValidationError, ValueError):

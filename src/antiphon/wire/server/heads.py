@@ -197,7 +197,7 @@ class HeadReader:
             self._look_closer(fields, version)
         if target[0] != 47:
             target = read_target(method, target, fields.get(b"host"))
-        if b"#" in target:
+        if target.find(b"#") >= 0:
             raise malformed("The target holds a fragment.", close=True)
         self.path, _, self.query = target.partition(b"?")
 

@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from antiphon.wire.server.accepting import Acceptor, Address, household, peer_of
 from antiphon.wire.server.bounds import Bounds
 from antiphon.wire.server.connection import Connection
-from antiphon.wire.server.shared import Refuse, Report, Respond, Shared
+from antiphon.wire.server.shared import Member, Refuse, Report, Respond, Shared
 
 HANDSHAKE_SECONDS = 10.0
 """How long a TLS handshake may take."""
@@ -66,7 +66,7 @@ class Listener:
         return len(self._shared)
 
     @property
-    def connections(self) -> Collection[Connection]:
+    def connections(self) -> Collection[Member]:
         """Those that speak HTTP."""
         return self._shared.connections
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Protocol, final
 
 from antiphon.wire.faults import WireFault, request_timeout, too_large
 from antiphon.wire.request import ClientLeft, Request
@@ -13,7 +13,7 @@ from antiphon.wire.server.chunked import ChunkedBody
 from antiphon.wire.server.fields import CHUNKED, Fields
 
 if TYPE_CHECKING:
-    from antiphon.wire.server.connection import Connection
+    from antiphon.wire.server.flow import Flow
 
 HELD_BYTES = 64 * 1024
 """How much of a body is held for a reader that has not come yet; beyond it the client is held back."""
@@ -25,6 +25,18 @@ HELD_BYTES = 64 * 1024
 #
 # The client is held back (its connection is not read) while more is held than a reader wants: one piece for whoever
 # takes pieces, 64 KiB for whoever has not asked yet, everything up to its limit for whoever takes the whole.
+
+
+class Line(Protocol):
+    """What a request needs of its connection."""
+
+    scheme: str
+    peer: str
+    flow: Flow
+
+    def await_body(self, *, invite: bool) -> None:
+        """Begin to expect a body, and ask for it when the client waits for that."""
+        ...
 
 
 @final
@@ -40,9 +52,7 @@ class ServerRequest(Request):
     _left_bytes = _held = arrived_bytes = 0
     _pieces: list[bytes]
 
-    def __init__(
-        self, connection: Connection, method: str, path: bytes, query: bytes, version: str, fields: Fields
-    ) -> None:
+    def __init__(self, connection: Line, method: str, path: bytes, query: bytes, version: str, fields: Fields) -> None:
         self.method = method
         self.path = path
         self.query = query

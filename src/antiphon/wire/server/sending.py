@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from antiphon.wire.faults import malformed
 from antiphon.wire.pieces import FilePieces
 from antiphon.wire.response import Answer, FileResponse, Headers, Response, StreamResponse, Takeover, write_field
 
 if TYPE_CHECKING:
-    from antiphon.wire.server.connection import Connection
+    from antiphon.wire.server.flow import Flow
     from antiphon.wire.server.request import ServerRequest
     from antiphon.wire.server.shared import Shared
 
@@ -34,7 +34,30 @@ _TURN = 16
 """Chunks after which a producer that never waits lets others have their turn."""
 
 
-def write_plain(connection: Connection, request: ServerRequest | None, answer: Response) -> bytes:
+class Outgoing(Protocol):
+    """What an answer needs of its connection."""
+
+    shared: Shared
+    flow: Flow
+
+    def ending(self, request: ServerRequest | None, headers: Headers, *, framed: bool = True) -> bytes:
+        """The line that says how the connection goes on after an answer with these headers."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Write a part of an answer."""
+        ...
+
+    def cancel_when(self, news: int) -> None:
+        """From here on the answer is cancelled at this news of its client."""
+        ...
+
+    def hand_over(self, head: bytes, protocol: asyncio.Protocol) -> None:
+        """Give the transport to another protocol."""
+        ...
+
+
+def write_plain(connection: Outgoing, request: ServerRequest | None, answer: Response) -> bytes:
     """A whole answer, ready to be sent. Raises ValueError for a header that would be more than one."""
     shared, status, body, headers = connection.shared, answer.status, answer.body, answer.headers
     start = shared.starts.get(status) or shared.start(status)
@@ -56,7 +79,7 @@ def write_head(shared: Shared, status: int, headers: Headers, framing: bytes) ->
     return b"%b%b%b\r\n" % (start, b"".join([write_field(name, value) for name, value in headers]), framing)
 
 
-async def pour(connection: Connection, request: ServerRequest, answer: Answer) -> None:
+async def pour(connection: Outgoing, request: ServerRequest, answer: Answer) -> None:
     """Send an answer that comes piece by piece, and close what it comes from whatever happens."""
     if type(answer) is StreamResponse:
         try:
@@ -80,7 +103,7 @@ async def pour(connection: Connection, request: ServerRequest, answer: Answer) -
         connection.hand_over(write_head(connection.shared, 101, answer.headers, b""), answer.protocol)
 
 
-async def _pour_stream(connection: Connection, request: ServerRequest, answer: StreamResponse) -> None:
+async def _pour_stream(connection: Outgoing, request: ServerRequest, answer: StreamResponse) -> None:
     has_body = request.method != "HEAD" and answer.status not in (204, 304)
     chunked = request.version == "1.1"
     framing = connection.ending(request, answer.headers, framed=chunked)
@@ -105,7 +128,7 @@ async def _pour_stream(connection: Connection, request: ServerRequest, answer: S
         connection.write(b"0\r\n\r\n")
 
 
-async def _pour_file(connection: Connection, request: ServerRequest, answer: FileResponse) -> None:
+async def _pour_file(connection: Outgoing, request: ServerRequest, answer: FileResponse) -> None:
     framing = connection.ending(request, answer.headers)
     if answer.status not in (204, 304):
         framing += b"content-length: %d\r\n" % answer.count

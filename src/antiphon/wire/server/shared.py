@@ -8,7 +8,7 @@ from contextvars import copy_context
 from email.utils import formatdate
 from http import HTTPStatus
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from antiphon.wire.faults import WireFault, unavailable
 from antiphon.wire.request import Request
@@ -16,7 +16,7 @@ from antiphon.wire.response import Answer, Response
 from antiphon.wire.server.bounds import Bounds
 
 if TYPE_CHECKING:
-    from antiphon.wire.server.connection import Connection
+    from antiphon.wire.server.flow import Flow
 
 type Respond = Callable[[Request], Answer | Awaitable[Answer]]
 """What answers a request: at once, or with something to await."""
@@ -26,6 +26,24 @@ type Refuse = Callable[[WireFault, Request | None], Response]
 
 type Report = Callable[[Exception], None]
 """Who is told of a defect."""
+
+
+class Member(Protocol):
+    """One of the connections, as all of them are looked after."""
+
+    flow: Flow
+
+    def check(self, now: float) -> None:
+        """End what has taken too long."""
+        ...
+
+    def hush(self) -> None:
+        """Take no further request."""
+        ...
+
+    def abort(self) -> None:
+        """End now."""
+        ...
 
 
 class Shared:
@@ -59,7 +77,7 @@ class Shared:
         self.refuse = refuse
         self.report = report
         self.bounds = bounds
-        self.connections: set[Connection] = set()
+        self.connections: set[Member] = set()
         self.taken: dict[asyncio.Transport, str] = {}
         self.addresses: dict[str, int] = {}
         self.answers: set[asyncio.Task[None]] = set()
@@ -100,7 +118,7 @@ class Shared:
         wait = every if every < 1.0 else 1.0 - time() % 1.0 + 0.001
         self._timer = self.loop.call_later(wait, self.sweep)
 
-    def _check(self, connection: Connection) -> None:
+    def _check(self, connection: Member) -> None:
         try:
             connection.check(self.now)
         except Exception as defect:  # noqa: BLE001  # one connection must not end the watch over all others
@@ -147,14 +165,14 @@ class Shared:
         """The answer to bytes that never became a request."""
         return self.refuse(fault, None)
 
-    def forget(self, connection: Connection, address: str) -> None:
+    def forget(self, connection: Member, address: str) -> None:
         """A connection has ended, unless another protocol has its transport."""
         if connection in self.connections:
             self.connections.discard(connection)
             self.leave(address)
             self._tell_emptied()
 
-    def hand_over(self, connection: Connection, transport: asyncio.Transport, address: str) -> None:
+    def hand_over(self, connection: Member, transport: asyncio.Transport, address: str) -> None:
         """Another protocol has the transport of this connection now; it counts until it closes."""
         self.connections.discard(connection)
         self.taken[transport] = address

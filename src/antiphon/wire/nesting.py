@@ -1,0 +1,24 @@
+"""How deep JSON is nested, found out before anything is built of it."""
+
+from __future__ import annotations
+
+import re
+
+from antiphon.wire.faults import malformed
+
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def check_nesting(data: bytes, most: int) -> None:
+    """Raise WireFault (400) when JSON is nested deeper than this. Costs next to nothing where brackets are few."""
+    if data.count(b"[") + data.count(b"{") <= most:
+        return
+    depth = 0
+    for byte in _TEXT.sub(b"", data).translate(None, _NO_BRACKETS):
+        if byte in b"[{":
+            depth += 1
+            if depth > most:
+                raise malformed(f"The JSON is nested deeper than {most} levels.")
+        else:
+            depth -= 1
