@@ -36,7 +36,7 @@ class Lock(NamedTuple):
 
 
 LOCKS = (
-    Lock("locked.txt", ("pyproject.toml", "olympus/pyproject.toml"), groups=("dev",)),
+    Lock("locked.txt", ("pyproject.toml", "olympus/pyproject.toml"), groups=("dev", "pages")),
     # The framework is measured on the versions it is locked on.
     Lock("bench/locked.txt", ("bench/pyproject.toml", "pyproject.toml"), agrees_with="locked.txt"),
 )
