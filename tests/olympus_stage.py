@@ -90,6 +90,13 @@ async def olympus_on(
 ) -> AsyncGenerator[Olympus]:
     """Run Olympus on these engines."""
     environ = {"DATABASE_URL": database_url, "REDIS_URL": store_url, "REDIS_PREFIX": store_prefix, **(settings or {})}
-    olympus = App(app.name, version=app.version, modules=app.modules, middleware=middleware, values=app.values)
+    olympus = App(
+        app.name,
+        version=app.version,
+        modules=app.modules,
+        transports=app.transports,
+        middleware=middleware,
+        values=app.values,
+    )
     async with TestApp.start(olympus, folder, environ, clock=clock) as running:
         yield Olympus(running, folder)

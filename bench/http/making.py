@@ -56,7 +56,9 @@ def _make_robyn() -> str:
 def _make_go() -> str:
     if shutil.which("go") is None:
         raise NotHere("there is no go on the PATH: install your system's package, for example golang-go")
-    run_to_end(["go", "build", "-o", str(GO_SERVER), "."], cwd=SOURCES / "go", GOFLAGS="-mod=readonly", GOTOOLCHAIN="local")
+    run_to_end(
+        ["go", "build", "-o", str(GO_SERVER), "."], cwd=SOURCES / "go", GOFLAGS="-mod=readonly", GOTOOLCHAIN="local"
+    )
     return run_to_end(["go", "version"]).removeprefix("go version ")
 
 

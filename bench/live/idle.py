@@ -1,4 +1,4 @@
-"""Many sockets that watch and say nothing: how fast they open, what each keeps in memory, what looking after them costs.
+"""Many sockets that watch and say nothing: how fast they open, what each keeps in memory, what its heartbeat costs.
 
 They open as fast as the server lets them, up to a number at once; then each subscribes, as fast again; then they rest,
 and answer when they are asked for a sign of life. The memory is that of the server's process, its garbage collected,
@@ -138,7 +138,7 @@ class Idle:
         return fd
 
     def _greeted(self, fd: int, handshaken: dict[int, int]) -> bool:
-        """Read on; whether this socket needs no more of it. The number is that of the texts heard, -1 before the 101."""
+        """Read on; whether this socket needs no more of it. The number counts the texts heard, from -1 before the 101."""
         if not self._read(fd):
             return True
         if handshaken[fd] < 0:
@@ -178,7 +178,7 @@ class Idle:
         """Say nothing for so long but that it is alive."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            for fd, _ in self._poll.poll(left, len(self._sockets)):
+            for fd, _ in self._poll.poll(left, 1 + len(self._sockets)):
                 if self._read(fd):
                     self._texts(fd)
 

@@ -21,7 +21,7 @@ WORKS: dict[Work, str] = {
     "trips": "round trips of a small call over 64 sockets",
     "fan": "one publisher to 1,000 watchers, events of about 120 bytes",
     "stall": "one publisher to 1,000 watchers, events of 4 KiB, of whom 1 % then read nothing",
-    "idle": "10,000 sockets that watch and say nothing",
+    "idle": "idle sockets that watch and say nothing",
 }
 ALL: tuple[Work, ...] = tuple(WORKS)
 SHOWN: tuple[Work, ...] = ("fan", "stall")
@@ -52,9 +52,7 @@ PEERS: tuple[LivePeer, ...] = (
     LivePeer("aiohttp", AIOHTTP, "aiohttp_server", ("aiohttp",), "its own server, on uvloop"),
     LivePeer("websockets", "websockets", "websockets_server", ("websockets",), "its own server, on uvloop"),
     LivePeer("picows", "picows", "picows_server", ("picows",), "its own server (Cython), on uvloop"),
-    LivePeer(
-        "socketio", "python-socketio", "socketio_server", ("python-socketio",), "uvicorn", dialect=SocketIo()
-    ),
+    LivePeer("socketio", "python-socketio", "socketio_server", ("python-socketio",), "uvicorn", dialect=SocketIo()),
     LivePeer("go", GO, "go_server", (), "Go, GOMAXPROCS=1", own_port=True, made="go"),
     LivePeer("bun", "Bun", "bun_server", (), "JavaScriptCore, Bun.serve", own_port=True, made="bun"),
 )

@@ -35,11 +35,11 @@ def measure_stall(server: LiveRunning, *, warm_up: float, seconds: float) -> tup
             after = fan.measure(server, 0, is_over)
         except StoodStill:
             events = fan.published - published
-            return {"calm": before["worst"], "cpu": before["cpu"], "grown": most - kept, "stood": 1.0}, (
+            return {"calm": before["worst"], "cpu": before["cpu"], "grown": most - kept}, (
                 f"everybody stood still after {events} events"
             )
         grown = max(most, server.resident_bytes()) - kept
         became = fates(fan.stalled, fan.published - published, within=1.0)
-        figures = {"calm": before["worst"], "worst": after["worst"], "change": after["worst"] / before["worst"]}
-        figures |= {"grown": grown, "events": fan.published - published, "cpu": after["cpu"], "stood": 0.0}
+        figures = {"calm": before["worst"], "worst": after["worst"], "change": after["event"] / before["event"]}
+        figures |= {"event": after["event"], "grown": grown, "events": fan.published - published, "cpu": after["cpu"]}
         return figures, "; ".join(f"{number} {fate}" for fate, number in became.items())

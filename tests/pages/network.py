@@ -55,14 +55,17 @@ class Network:
         try:
             if self._whole:
                 inner_reader, inner_writer = await asyncio.open_connection(HOST, self._target)
+                ways = [asyncio.create_task(_copy(*way)) for way in ((reader, inner_writer), (inner_reader, writer))]
                 try:
-                    async with asyncio.TaskGroup() as tasks:
-                        tasks.create_task(_copy(reader, inner_writer))
-                        tasks.create_task(_copy(inner_reader, writer))
+                    # Neither side uses half-closed connections: when one way ends, both do.
+                    await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
                 finally:
+                    for way in ways:
+                        way.cancel()
+                    await asyncio.gather(*ways, return_exceptions=True)
                     inner_writer.transport.abort()
         except (OSError, asyncio.CancelledError):
-            pass  # cut, or closed by one of the two: the other is told the same way
+            pass  # cut, or the server does not listen any more
         finally:
             writer.transport.abort()
             self._open.discard(task)
@@ -72,5 +75,3 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     while piece := await reader.read(_PIECE_BYTES):
         writer.write(piece)
         await writer.drain()
-    if writer.can_write_eof():
-        writer.write_eof()

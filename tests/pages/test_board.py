@@ -8,14 +8,17 @@ import pytest
 from playwright.async_api import expect
 
 from antiphon.testing.app import TestApp
+from olympus.messages.actions import create_message
 from tests.pages.network import Network
 from tests.pages.people import PATIENCE, Browsers
 
+MORE_THAN_IS_KEPT = 301
+
 
 @pytest.fixture
-async def network(olympus: TestApp) -> AsyncIterator[Network]:
+async def network(olympus_served: TestApp) -> AsyncIterator[Network]:
     """What stands between the browsers and Olympus."""
-    async with Network.to(olympus.port) as network:
+    async with Network.to(olympus_served.port) as network:
         yield network
 
 
@@ -58,9 +61,11 @@ async def test_people_come_and_go_before_each_other_s_eyes(browsers: Browsers, n
     await expect(bo.page.locator("#welcome-note")).to_have_text("You are signed out. Come back soon.")
 
 
-async def test_who_loses_the_network_misses_nothing(browsers: Browsers, network: Network, olympus: TestApp) -> None:
+async def test_who_loses_the_network_misses_nothing(
+    browsers: Browsers, network: Network, olympus_served: TestApp
+) -> None:
     """While the network is cut the page says so; afterwards it shows what came, once and in order, under a line."""
-    ada = await browsers.person("Ada Lovelace", f"http://127.0.0.1:{olympus.port}/board")
+    ada = await browsers.person("Ada Lovelace", f"http://127.0.0.1:{olympus_served.port}/board")
     bo = await browsers.person("Bo Diddley", f"{network.url}/board")
     await ada.sign_up()
     await bo.sign_up()
@@ -81,6 +86,29 @@ async def test_who_loses_the_network_misses_nothing(browsers: Browsers, network:
     await expect(bo.page.locator(".rule.news")).to_have_text("While you were away")
     await expect(bo.page.locator("#notice")).to_have_text("Back. 2 messages came meanwhile.")
     await expect(bo.page.locator("#banner")).to_be_hidden()
+
+
+async def test_who_was_away_for_too_long_finds_the_board_as_it_is_now(
+    browsers: Browsers, network: Network, olympus_served: TestApp
+) -> None:
+    """When more came than is kept the page says so, and shows the newest messages and what comes after them."""
+    bo = await browsers.person("Bo Diddley", f"{network.url}/board")
+    await bo.sign_up()
+    await olympus_served.call(create_message, body="Before")
+    await bo.reads("Before")
+
+    network.cut()
+    for number in range(MORE_THAN_IS_KEPT):
+        await olympus_served.call(create_message, body=str(number))
+    network.mend()
+
+    newest = [str(number) for number in range(MORE_THAN_IS_KEPT - 50, MORE_THAN_IS_KEPT)]
+    await bo.reads(*newest)
+    await expect(bo.page.locator("#notice")).to_have_text("You were away for long. The board was loaded anew.")
+    await olympus_served.call(create_message, body="After")
+    await bo.reads(*newest, "After")
+    await bo.page.get_by_role("button", name="Show earlier messages").click()
+    await expect(bo.page.locator("#messages .body")).to_have_count(100, timeout=PATIENCE)
 
 
 async def test_what_people_write_is_shown_and_never_run(browsers: Browsers, network: Network) -> None:

@@ -10,7 +10,7 @@ import pytest
 from antiphon.testing.engines import ValkeyServer
 from tests.olympus_databases import database_template, olympus_postgres, olympus_sqlite
 from tests.olympus_stage import Olympus, olympus_on
-from tests.promises.voices import VOICES, Voice
+from tests.promises.voices import FILE_VOICES, VOICES, Voice
 
 __all__ = ["database_template", "olympus_postgres", "olympus_sqlite"]
 
@@ -32,3 +32,15 @@ def voice(olympus: Olympus, request: pytest.FixtureRequest) -> Voice:
 def voices(olympus: Olympus) -> dict[str, Voice]:
     """All transports of one application."""
     return {name: make(olympus) for name, make in VOICES.items()}
+
+
+@pytest.fixture(params=FILE_VOICES)
+def file_voice(olympus: Olympus, request: pytest.FixtureRequest) -> Voice:
+    """Each transport over which files go."""
+    return FILE_VOICES[request.param](olympus)
+
+
+@pytest.fixture
+def file_voices(olympus: Olympus) -> dict[str, Voice]:
+    """All of them."""
+    return {name: make(olympus) for name, make in FILE_VOICES.items()}

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.client import connect
 
 from antiphon.testing.app import HOST, TestApp
 from antiphon.testing.engines import ValkeyServer
@@ -44,6 +45,21 @@ async def test_http_sends_each_item_as_it_comes(running: TestApp) -> None:
         received = [await connection.chunk() for _ in range(2)]
 
     assert [json.loads(chunk)["n"] for chunk in received] == [1, 2]
+
+
+async def test_a_socket_shows_each_item_as_it_comes(running: TestApp) -> None:
+    """Over WebSocket the first items are there long before the stream ends, and a cancel ends it."""
+    async with connect(f"ws://{HOST}:{running.port}/ws", proxy=None) as client:
+        await client.recv()
+        await client.send(json.dumps({"id": 1, "action": "streaming:counter", "params": {"to": LONG}}))
+
+        received = [json.loads(await client.recv()) for _ in range(2)]
+        await client.send('{"id":2,"cancel":1}')
+        while "item" in (last := json.loads(await client.recv())):
+            pass
+
+    assert received == [{"id": 1, "item": {"n": 1}}, {"id": 1, "item": {"n": 2}}]
+    assert last == {"id": 2, "result": None}
 
 
 async def test_a_direct_caller_takes_each_item_as_it_comes(running: TestApp) -> None:

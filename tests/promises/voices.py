@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
+from websockets.asyncio.client import connect
 
 from antiphon.core.action import AnyAction
 from antiphon.core.caller import ANONYMOUS, Caller
@@ -17,7 +18,7 @@ from antiphon.core.errors import CALL_ERRORS, CallError
 from antiphon.core.inputs.kinds import Upload
 from antiphon.core.inputs.types import encode_kind
 from antiphon.core.results import Download
-from antiphon.testing.app import TestApp
+from antiphon.testing.app import HOST, TestApp
 from antiphon.transports.cli.exits import EXITS
 from antiphon.transports.http.errors import STATUS
 from antiphon.transports.http.routes import Route
@@ -39,9 +40,10 @@ class Outcome:
 
 
 class Voice(Protocol):
-    """One transport, as its callers use it."""
+    """One transport, as its callers use it. Files are actions' inputs and results where it carries them."""
 
     name: str
+    carries_files: bool
 
     async def call(self, who: Person | None, action: str, /, **inputs: Any) -> Outcome:
         """Make a call as somebody. Inputs have their Python names; a file is a path."""
@@ -62,6 +64,7 @@ class Http:
     """HTTP on a real socket."""
 
     name = "http"
+    carries_files = True
 
     def __init__(self, olympus: Olympus) -> None:
         self._olympus = olympus
@@ -100,10 +103,45 @@ class Http:
         return await client.request(route.method, path, wired or None, headers=headers)
 
 
+class Websocket:
+    """A socket of an independent client, opened for each call."""
+
+    name = "websocket"
+    carries_files = False
+
+    def __init__(self, olympus: Olympus) -> None:
+        self._olympus = olympus
+        self._actions = olympus.running.runtime.actions
+
+    async def call(self, who: Person | None, action: str, /, **inputs: Any) -> Outcome:
+        (answer,) = await self._frames(who, action, inputs)
+        return refused(answer["error"]) if "error" in answer else Outcome(answer["result"])
+
+    async def stream(self, who: Person | None, action: str, /, **inputs: Any) -> Outcome:
+        *items, last = await self._frames(who, action, inputs)
+        return refused(last["error"]) if "error" in last else Outcome([frame["item"] for frame in items])
+
+    async def _frames(self, who: Person | None, name: str, inputs: dict[str, Any]) -> list[Any]:
+        """Every frame of the answer, the last of which is its end."""
+        cookies = who.client.cookies if who is not None else {}
+        headers = {"Cookie": "; ".join(f"{key}={value}" for key, value in cookies.items())} if cookies else {}
+        params = {field.wire: inputs[field.name] for field in self._actions[name].schema.fields if field.name in inputs}
+        address = f"ws://{HOST}:{self._olympus.running.port}/ws"
+        async with connect(address, additional_headers=headers, proxy=None) as client:
+            await client.recv()
+            await client.send(json.dumps({"id": "call", "action": name, "params": params}))
+            frames = [json.loads(await client.recv())]
+            while "item" in frames[-1]:
+                frames.append(json.loads(await client.recv()))
+        assert {frame["id"] for frame in frames} == {"call"}
+        return frames
+
+
 class Cli:
     """The command line, as a second application on the same engines."""
 
     name = "cli"
+    carries_files = True
 
     def __init__(self, olympus: Olympus) -> None:
         self._running = olympus.running
@@ -147,6 +185,7 @@ class Direct:
     """No transport: the runner, as code in the same process reaches it."""
 
     name = "direct"
+    carries_files = True
 
     def __init__(self, olympus: Olympus) -> None:
         self._running: TestApp = olympus.running
@@ -192,4 +231,12 @@ def as_json(value: Any) -> Any:
     return msgspec.json.decode(msgspec.json.encode(value, enc_hook=encode_kind))
 
 
-VOICES: Mapping[str, type[Http | Cli | Direct]] = {"http": Http, "cli": Cli, "direct": Direct}
+VOICES: Mapping[str, type[Http | Websocket | Cli | Direct]] = {
+    "http": Http,
+    "websocket": Websocket,
+    "cli": Cli,
+    "direct": Direct,
+}
+
+FILE_VOICES = {name: voice for name, voice in VOICES.items() if voice.carries_files}
+"""Those over which files go."""

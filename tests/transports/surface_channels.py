@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from antiphon import Channels, Context, Forbidden, Struct, action, allow, anyone, channel, post, require, signed_in
 from tests.transports.surface import Watch
 
@@ -84,6 +86,21 @@ async def bar(ctx: Context, who: str) -> None:
     """Bar somebody from the vault, and have its door asked again."""
     ctx.get(Watch).seen.append(f"barred {who}")
     await vault().ask_again(ctx, who)
+
+
+class Page(Struct):
+    """A large item."""
+
+    n: int
+    text: str
+
+
+@action("pages:read", allow(anyone))
+async def read_pages(ctx: Context, to: int, size: int) -> AsyncIterator[Page]:
+    """Give pages of this size."""
+    for n in range(to):
+        ctx.get(Watch).seen.append("page")
+        yield Page(n, "x" * size)
 
 
 @action("topics:mine", allow(anyone))

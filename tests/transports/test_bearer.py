@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import pytest
 
+from antiphon.transports.http.answers import Cookies
 from antiphon.transports.http.connection import HttpConnection
 from antiphon.transports.http.peers import Peers
 from antiphon.transports.http.settings import HttpSettings
 from antiphon.wire.asgi_request import AsgiRequest
 from antiphon.wire.lifespan import Receive
+
+
+class Server:
+    """What a connection asks of its server."""
+
+    def __init__(self) -> None:
+        self.peers = Peers(HttpSettings())
+        self.cookies = Cookies(secure=False)
 
 
 async def nothing() -> dict[str, object]:
@@ -23,7 +32,7 @@ def bearer(*values: bytes) -> str | None:
         "headers": [(b"host", b"x"), *((b"authorization", value) for value in values)],
     }  # fmt: skip
     receive: Receive = nothing
-    return HttpConnection(AsgiRequest(scope, receive), Peers(HttpSettings()), "session").bearer
+    return HttpConnection(AsgiRequest(scope, receive), Server(), {}).bearer
 
 
 @pytest.mark.parametrize(

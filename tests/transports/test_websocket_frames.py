@@ -19,8 +19,8 @@ NONE: dict[str, bytes] = {
     "a list": b"[]",
     "many lists": b"[" * 60_000,
     "deep": b'{"id":' + b"[" * 20_000 + b"]" * 20_000 + b',"ping":true}',
+    "deep beside the id": b'{"id":7,"ping":true,"x":' + b"[" * 30_000 + b"]" * 30_000 + b"}",
     "two objects": b'{"id":1,"ping":true}{"id":2,"ping":true}',
-    "a byte order mark": b'\xef\xbb\xbf{"id":1,"ping":true}',
     "no id": b'{"ping":true}',
     "null": b'{"id":null,"ping":true}',
     "a bool": b'{"id":true,"ping":true}',
@@ -36,6 +36,7 @@ NONE: dict[str, bytes] = {
 }
 NAMED: dict[str, bytes] = {
     "no verb": b'{"id":7}',
+    "a byte order mark": b'\xef\xbb\xbf{"id":7,"ping":true}',
     "two verbs": b'{"id":7,"ping":true,"action":"word:get"}',
     "another verb": b'{"id":7,"publish":"news"}',
     "ping false": b'{"id":7,"ping":false}',
@@ -46,7 +47,7 @@ NAMED: dict[str, bytes] = {
     "half a position": b'{"id":7,"subscribe":"news","since":{"epoch":"a"}}',
     "a message type": b'{"id":7,"messageType":"action","action":"word:get"}',
     "another protocol": b'{"messageType":"action","id":7,"params":{"action":"status"}}',
-    "deep beside it": b'{"id":7,"ping":true,"x":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+    "half a surrogate beside it": b'{"id":7,"ping":true,"x":"\\ud800"}',
     "key 1": b'{"id":7,"action":"word:get","key":1}',
 }
 

@@ -13,6 +13,7 @@ from antiphon import Context, Struct, action, allow, anyone
 from antiphon.core.action import Call
 from antiphon.core.middleware import Next
 from antiphon.testing.waiting import wait_until
+from tests.transports.surface import Watch
 from tests.transports.websocket_stage import Stage, on_stage
 
 # Side by side
@@ -106,7 +107,7 @@ async def undo_slowly(ctx: Context) -> Undone:
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
-        await asyncio.sleep(0.05)
+        await ctx.get(Watch).event("undone").wait()
         raise
     return Undone(True)
 
@@ -119,6 +120,7 @@ async def test_a_call_that_is_slow_to_end_does_not_answer_under_a_new_call(live:
         await talker.ask(id=2, cancel=1)
         await talker.say(id=1, action="slow:put")
         await live.watch.event("put began").wait()
+        live.watch.event("undone").set()
         await wait_until(lambda: len(live.runtime.calls) == 1, "the first call never ended")
 
         assert await talker.refusal(id=1, action="word:get") == "CONFLICT"

@@ -153,6 +153,18 @@ class Talker:
             raise AssertionError(f"it was never closed; there were {self.kept}") from None
 
 
+@asynccontextmanager
+async def talking(port: int, query: str = "", /, **headers: str) -> AsyncGenerator[Talker]:
+    """A client of whatever listens there, for a block, who was greeted; `_` in a header as `-`."""
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    options: dict[str, Any] = {"ping_interval": None, "max_size": None, "proxy": None, "close_timeout": 5}
+    address = f"ws://{HOST}:{port}/ws{query}"
+    async with connect(address, additional_headers=sent, compression=None, **options) as connection:
+        talker = Talker(connection)
+        talker.hello = (await talker.next())["hello"]
+        yield talker
+
+
 @dataclass
 class Stage(Served):
     """An application that is served."""
@@ -172,13 +184,7 @@ class Stage(Served):
     @asynccontextmanager
     async def talker(self, query: str = "", /, **headers: str) -> AsyncGenerator[Talker]:
         """A client for a block, who was greeted; `_` in a header as `-`."""
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        options: dict[str, Any] = {"ping_interval": None, "max_size": None, "proxy": None, "close_timeout": 5}
-        async with connect(
-            f"ws://{HOST}:{self.port}/ws{query}", additional_headers=sent, compression=None, **options
-        ) as connection:
-            talker = Talker(connection)
-            talker.hello = (await talker.next())["hello"]
+        async with talking(self.port, query, **headers) as talker:
             yield talker
 
     @asynccontextmanager

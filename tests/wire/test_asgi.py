@@ -75,7 +75,6 @@ def tell(request: Request) -> Answer:
         "latin": request.header(b"x-latin"),
         "items": [name.decode() for name, _ in request.header_items()],
         "body": request.has_body,
-        "state": request.state,
     }
     return text(json.dumps(facts))
 
@@ -106,7 +105,6 @@ async def test_a_request_says_what_was_sent(stage: Stage) -> None:
         "latin": "ü",
         "items": ["host", "x-list", "cookie", "x-list", "cookie", "x-latin"],
         "body": False,
-        "state": None,
     }
 
 

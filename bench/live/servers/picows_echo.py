@@ -6,7 +6,13 @@ import asyncio
 import socket
 
 import uvloop
-from picows import WSFrame, WSListener, WSTransport, WSUpgradeRequest, ws_create_server
+from picows import (
+    WSFrame,
+    WSListener,
+    WSTransport,
+    WSUpgradeRequest,
+    ws_create_server,  # pyright: ignore[reportUnknownVariableType]  # it leaves two arguments untyped
+)
 
 
 class Echo(WSListener):

@@ -6,7 +6,14 @@ import asyncio
 import socket
 
 import uvloop
-from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
+from picows import (
+    WSFrame,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    WSUpgradeRequest,
+    ws_create_server,  # pyright: ignore[reportUnknownVariableType]  # it leaves two arguments untyped
+)
 
 from bench.live.servers.by_hand import read
 

@@ -6,7 +6,8 @@ import asyncio
 import socket
 
 import uvloop
-from websockets.asyncio.server import ServerConnection, broadcast, serve as serve_sockets
+from websockets.asyncio.server import ServerConnection, broadcast
+from websockets.asyncio.server import serve as serve_sockets
 from websockets.exceptions import ConnectionClosed
 
 from bench.live.servers.by_hand import read

@@ -31,7 +31,7 @@ let me = { id: "", name: "" };
 let live = false;
 let away = false; // Since the last time that we were live.
 let lostAt = 0;
-let pages = 1;
+/** @type {Message[] | null} */ let meanwhile = null; // What comes while the list is loaded anew.
 let unread = 0;
 
 // Coming and going
@@ -65,7 +65,6 @@ async function enter() {
 
 /** @param {{ messages: Message[], pagination: { pages: number } }} page */
 function show(page) {
-  pages = 1;
   messages.replace([...page.messages].reverse());
   byId("earlier").hidden = page.pagination.pages <= 1;
 }
@@ -93,22 +92,22 @@ function begin(position) {
         byId("here-note").textContent = told.slice(0, 2).join(", ") + (told.length > 2 ? " and more" : "");
     },
     async onReset() {
-      // What came meanwhile is no longer kept: the list as it is now is the truth.
+      // What came meanwhile is no longer kept: the list as it is now is the truth, with what comes while it is read.
+      const since = (meanwhile = /** @type {Message[]} */ ([]));
       const page = await client?.call("messages:list", { limit: PAGE }).catch(() => null);
+      if (meanwhile !== since) return; // There was another reset.
+      meanwhile = null;
       if (!page) return;
       show(page);
+      for (const message of since) arrived(message);
       notice("You were away for long. The board was loaded anew.");
       settle();
     },
     onLive({ missed, again }) {
       live = true;
       away = false;
-      if (again)
-        notice(
-          missed === 0
-            ? "Back. Nothing was missed."
-            : `Back. ${missed} ${missed === 1 ? "message" : "messages"} came meanwhile.`,
-        );
+      if (meanwhile) return; // Loading the list anew says the rest.
+      if (again) notice(missed ? `Back. ${missed} ${missed === 1 ? "message" : "messages"} came meanwhile.` : "Back.");
       settle();
     },
     onEnded(error) {
@@ -120,13 +119,15 @@ function begin(position) {
 
 /** @param {Message} message */
 function arrived(message) {
+  meanwhile?.push(message);
   for (const post of posts)
     if (message.userId === me.id && post.body === message.body) {
       post.drop();
       break;
     }
   const mine = message.userId === me.id;
-  if (messages.add(message, { mine }) && !mine && document.hidden) document.title = `(${++unread}) The board · Olympus`;
+  const added = messages.add(message, { mine });
+  if (added && !mine && document.hidden) document.title = `(${++unread}) The board · Olympus`;
 }
 
 // The connection
@@ -300,11 +301,12 @@ byId("leave").addEventListener("click", async () => {
   showDoor("You are signed out. Come back soon.");
 });
 byId("earlier").addEventListener("click", async () => {
-  const page = await client?.call("messages:list", { limit: PAGE, page: pages + 1 }).catch(() => null);
+  // What is shown are the newest, without a hole: their number says on which page the next older one stands.
+  const number = Math.floor(messages.size / PAGE) + 1;
+  const page = await client?.call("messages:list", { limit: PAGE, page: number }).catch(() => null);
   if (!page) return;
-  pages += 1;
   messages.prepend([...page.messages].reverse());
-  byId("earlier").hidden = pages >= page.pagination.pages;
+  byId("earlier").hidden = number >= page.pagination.pages;
 });
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;

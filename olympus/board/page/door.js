@@ -6,7 +6,8 @@ import { byId } from "./view.js";
 
 /** What the server said when it said no. */
 export class Refusal extends Error {
-  /** @param {number} status @param {{ type?: string, message?: string, fields?: { name: string, message: string }[] }} told */
+  /** @param {number} status
+   *  @param {{ type?: string, message?: string, fields?: { name: string, message: string }[] }} told */
   constructor(status, told) {
     super(told.message ?? "Something went wrong. Try again.");
     this.status = status;
@@ -14,7 +15,8 @@ export class Refusal extends Error {
   }
 }
 
-/** Call an action over HTTP. @param {string} method @param {string} path @param {object} [body] @returns {Promise<any>} */
+/** Call an action over HTTP.
+ *  @param {string} method @param {string} path @param {object} [body] @returns {Promise<any>} */
 export async function ask(method, path, body) {
   const headers = body ? { "Content-Type": "application/json" } : undefined;
   const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });

@@ -102,7 +102,8 @@ export class Messages {
     return true;
   }
 
-  /** A message of one's own that has not been posted yet. @param {string} body @param {{ id: string, name: string }} me */
+  /** A message of one's own that has not been posted yet.
+   *  @param {string} body @param {{ id: string, name: string }} me */
   own(body, me) {
     const element = this.#make({ id: "", body, userId: me.id, userName: me.name, createdAt: new Date().toISOString() });
     element.classList.add("own", "waits", "fresh");

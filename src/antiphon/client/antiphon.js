@@ -346,10 +346,14 @@ export class Client {
     } catch {
       return this.#lost(1006, "The server sent what is no JSON.");
     }
-    if (frame.hello) this.#opened(frame.hello);
-    else if (frame.topic !== undefined) this.#topics.get(frame.topic)?.hear(frame);
-    else if (frame.reconnect) this.#leave(frame.reconnect.afterMs);
-    else if (frame.id !== undefined) this.#answered(frame);
+    try {
+      if (frame.hello) this.#opened(frame.hello);
+      else if (frame.topic !== undefined) this.#topics.get(frame.topic)?.hear(frame);
+      else if (frame.reconnect) this.#leave(frame.reconnect.afterMs);
+      else if (frame.id !== undefined) this.#answered(frame);
+    } catch (error) {
+      this.#lost(1006, `The server sent a frame that cannot be: ${error}`);
+    }
   }
 
   /** @param {any} frame */
@@ -567,11 +571,12 @@ export class Subscription {
   /** @param {any} answer */
   #live(answer) {
     const again = this.#began;
+    const events = answer.recovered ? [...answer.missed] : [];
     this.#began = true;
     this.#state = "live";
     this.#attempt = 0;
     let missed = 0;
-    for (const event of answer.recovered ? answer.missed : []) {
+    for (const event of events) {
       if (this.#state === "live") missed += this.#event({ topic: this.#topic, ...event }, false, true);
     }
     if (answer.recovered) this.#position = placeOf(answer);
@@ -695,6 +700,7 @@ function tell(callback, value) {
   try {
     callback?.(value);
   } catch (error) {
+    if (globalThis.reportError) return globalThis.reportError(error);
     queueMicrotask(() => { throw error; });
   }
 }

@@ -16,6 +16,7 @@ from antiphon.client.errors import CallError, ConnectionLost
 from antiphon.client.link import Link, Opener
 from antiphon.client.requests import OnEnd, Request, Requests
 from antiphon.client.rules import AT_ONCE, OPENING, PACE, delay
+from antiphon.client.telling import tell
 from antiphon.client.told import Change, Hello, Position, Presence, State
 from antiphon.client.watch import Watch
 from antiphon.core.clock import Clock, SystemClock
@@ -104,6 +105,8 @@ class Client:
 
     async def close(self) -> None:
         """Leave for good: calls fail, topics end. Returns when nothing of the client runs any more."""
+        if self._state == "stopped":
+            self.on_change(Change(state="closed", code=1000))
         await self._link.close()
 
     # Asking
@@ -245,15 +248,14 @@ class Client:
             if watch is not None:
                 watch.hear(frame)
         elif "id" in frame and not self._requests.answered(frame):
-            if frame["id"] is None and self._on_fault is not None:
-                self._on_fault(CallError.read(frame.get("error") or {}))
+            if frame["id"] is None:
+                tell(self._on_fault, CallError.read(frame.get("error") or {}))
 
     def on_change(self, change: Change) -> None:
         """The connection is in another state."""
         self._state, self._last = change.state, change
         self._changed.set()
-        if self._on_state is not None:
-            self._on_state(change)
+        tell(self._on_state, change)
         if change.state == "open":
             self._find_topics()
         elif change.state != "connecting":

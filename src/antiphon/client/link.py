@@ -100,6 +100,8 @@ class Link:
         elif self._task is None:
             self._attempt, self._come_back_at = 0, None
             self._task = asyncio.create_task(self._run())
+            # Told before the task has begun: whoever calls next must not find the client closed.
+            self._owner.on_change(Change(state="connecting"))
 
     async def close(self) -> None:
         """Leave for good."""
@@ -138,7 +140,6 @@ class Link:
 
     async def _run(self) -> None:
         while True:
-            self._owner.on_change(Change(state="connecting"))
             loss = await self._once()
             if asyncio.current_task() is not self._task:
                 return  # closed, and told so
@@ -161,6 +162,7 @@ class Link:
             finally:
                 self._nap.cancel()
                 self._nap = None
+            self._owner.on_change(Change(state="connecting"))
 
     def _wait_after(self, loss: Loss) -> float:
         now = self._clock.monotonic()
@@ -196,6 +198,8 @@ class Link:
                 self._hear(text)
         except ConnectionClosed:
             pass  # the code is asked for below, whether it was a good one or not
+        except (ValueError, TypeError, LookupError) as error:
+            self._verdict = Loss(CUT, f"The server sent a frame that cannot be: {error!r}")
         finally:
             self._socket = None
             sending.cancel()

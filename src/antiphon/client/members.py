@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from antiphon.client.telling import tell
 from antiphon.client.told import Member, Presence
 
 
@@ -52,8 +53,7 @@ class Members:
         members = self.listing or ()
         self._version = version
         self.count = len(members) if count is None else count
-        if self._on_presence is not None:
-            self._on_presence(Presence(version, self.count, members, tuple(joined), tuple(left)))
+        tell(self._on_presence, Presence(version, self.count, members, tuple(joined), tuple(left)))
 
 
 def _by_id(told: object) -> dict[str, Member]:

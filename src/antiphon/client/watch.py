@@ -182,15 +182,17 @@ class Watch:
 
     def _live(self, answer: dict[str, Any]) -> None:
         again, recovered = self._began, answer.get("recovered")
+        # Read before anything changes: an answer that cannot be must leave the watch as it was.
+        missed, place = ([*answer["missed"]] if recovered else []), _place(answer)
         self._state, self._began, self._attempt = "live", True, 0
         if recovered:
-            for event in answer["missed"]:
+            for event in missed:
                 self._event(event, missed=True)
-            self.position = _place(answer)
+            self.position = place
         elif recovered is False or again:
             self._reset(answer, str(answer.get("reason", "window")) if recovered is False else "notKept")
         else:
-            self.position = _place(answer)
+            self.position = place
         if "members" in answer:
             self._members.put(answer["members"], answer.get("count"), answer.get("presenceVersion", 0))
         self.wake()

@@ -62,7 +62,7 @@ class RandomIds:
         millis = time.time_ns() // 1_000_000
         if millis == self._millis:
             self._last += 1
-            return self._front + hex(self._last)[2:]
+            return f"{self._front}{self._last:x}"
         return self._renew(millis)
 
     def _renew(self, millis: int) -> str:
@@ -73,4 +73,4 @@ class RandomIds:
         self._front = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-"
         # Between a quarter and half of what twelve digits hold: counting up never leaves them, and none is a leading 0.
         self._last = (int(text[20:], 16) >> 2) | (1 << 46)
-        return self._front + hex(self._last)[2:]
+        return f"{self._front}{self._last:x}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from antiphon.core.connection import Connection
 from antiphon.core.errors import TransportFault
@@ -13,7 +13,8 @@ from antiphon.wire.trace import Trace, join_trace
 
 if TYPE_CHECKING:
     from antiphon.core.context import Context
-    from antiphon.transports.http.server import Server
+    from antiphon.transports.http.answers import Cookies
+    from antiphon.transports.http.peers import Peers
     from antiphon.wire.multipart import MultipartForm
 
 
@@ -29,6 +30,13 @@ type Exchange = tuple[Context, HttpConnection]
 NO_PATH_INPUTS: Mapping[str, str] = {}
 
 
+class Surroundings(Protocol):
+    """What a connection asks of the server that it came to."""
+
+    peers: Peers
+    cookies: Cookies
+
+
 class HttpConnection(Connection):
     """The client's end of one HTTP call, and its request. Nothing is read before somebody asks.
 
@@ -39,7 +47,7 @@ class HttpConnection(Connection):
     _trace: Trace | None = None
     form: MultipartForm | None = None
 
-    def __init__(self, request: Request, server: Server, path_inputs: Mapping[str, str]) -> None:
+    def __init__(self, request: Request, server: Surroundings, path_inputs: Mapping[str, str]) -> None:
         # Without Connection's own: what stays as it is there costs a call nothing.
         self.request = request
         self.path_inputs = path_inputs

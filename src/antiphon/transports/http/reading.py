@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,13 @@ from antiphon.wire.faults import malformed, request_timeout, unsupported_media_t
 from antiphon.wire.fields import TooManyFields, TooManyValues, parse_fields
 from antiphon.wire.media import is_json, parse_media_type
 from antiphon.wire.multipart import MultipartForm, MultipartLimits, read_multipart, shown_name
+from antiphon.wire.nesting import check_nesting
 from antiphon.wire.request import ClientLeft, Request
 from antiphon.wire.uploads import UploadedFile
 
 READ_TYPES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
 
 # Possessive, and happy with a text that never ends: no body makes it go back.
-_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class InputReader:
@@ -133,8 +131,7 @@ class InputReader:
         if not body:
             return self.read_url(connection)
         try:
-            if body.count(b"[") + body.count(b"{") > self._settings.json_depth:
-                refuse_depth(body, self._settings.json_depth)
+            check_nesting(body, self._settings.json_depth)
             try:
                 inputs = schema.begin(body)
                 if connection.path_inputs:
@@ -225,15 +222,3 @@ class InputReader:
 
 def _upload(file: UploadedFile) -> Upload:
     return Upload(shown_name(file.name), file.content_type, file.sniffed, file.size_bytes, file.sha256, file.path)
-
-
-def refuse_depth(body: bytes, most: int) -> None:
-    """Raise a 400 when JSON is nested deeper than this. Only asked when there are enough brackets for it."""
-    depth = 0
-    for byte in _TEXT.sub(b"", body).translate(None, _NO_BRACKETS):
-        if byte in b"[{":
-            depth += 1
-            if depth > most:
-                raise malformed(f"The JSON is nested deeper than {most} levels.")
-        else:
-            depth -= 1

@@ -23,6 +23,7 @@ from antiphon.core.inputs.schema import Inputs, MalformedJson
 from antiphon.core.session import SessionEnded, SessionStarted
 from antiphon.transports.websocket.frames import FrameId, Said, done_frame, item_frame, result_frame
 from antiphon.wire.faults import malformed
+from antiphon.wire.nesting import check_nesting
 
 if TYPE_CHECKING:
     from antiphon.core.runner import Runner
@@ -147,7 +148,7 @@ class SocketCalls:
     def _answer_now(self, said: Said, runner: Runner, ctx: Context) -> None:
         client = self._client
         try:
-            client.reply(result_frame(said.id, runner.run_now(ctx, _read(runner, said))))
+            client.reply(result_frame(said.id, runner.run_now(ctx, self._read(runner, said))))
         except Exception as error:  # noqa: BLE001  # told apart there
             client.fail(said.id, told_of(error, ctx), ctx.request_id)
         if ctx.facts:
@@ -156,7 +157,7 @@ class SocketCalls:
     async def _call(self, said: Said, runner: Runner, run: Run) -> None:
         client, ctx = self._client, run.ctx
         try:
-            result = await runner.run(ctx, lambda given: _read(runner, given), said)
+            result = await runner.run(ctx, lambda given: self._read(runner, given), said)
             if not run.is_silent:
                 client.reply(result_frame(said.id, result))
         except Exception as error:  # noqa: BLE001  # told apart there
@@ -172,7 +173,7 @@ class SocketCalls:
     async def _pour(self, said: Said, runner: Runner, run: Run) -> None:
         client, ctx = self._client, run.ctx
         try:
-            items = await runner.open_stream(ctx, lambda given: _read(runner, given), said)
+            items = await runner.open_stream(ctx, lambda given: self._read(runner, given), said)
             try:
                 if ctx.has_steps:
                     # What the rule opened is given back now: the first item may be long in coming.
@@ -195,6 +196,14 @@ class SocketCalls:
             if ctx.facts:
                 client.follow(ctx, run.before)
 
+    def _read(self, runner: Runner, said: Said) -> Inputs:
+        data = bytes(said.params)
+        check_nesting(data, self._client.desk.settings.json_depth)
+        try:
+            return runner.schema.from_json(data)
+        except MalformedJson:
+            raise malformed("The params cannot be read.") from None
+
     def _fail(self, run: Run, error: CallError | Defect | TransportFault) -> None:
         if not run.is_silent:
             self._client.fail(run.id, error, run.ctx.request_id)
@@ -207,13 +216,6 @@ def told_of(error: Exception, ctx: Context) -> CallError | Defect | TransportFau
     # Such as a result that has no form in JSON.
     ctx.log.error("websocket.defect", error=error)
     return Defect()
-
-
-def _read(runner: Runner, said: Said) -> Inputs:
-    try:
-        return runner.schema.from_json(bytes(said.params))
-    except MalformedJson:
-        raise malformed("The params cannot be read.") from None
 
 
 def unreachable(name: str) -> NotFound:

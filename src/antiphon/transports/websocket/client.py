@@ -58,7 +58,6 @@ class SocketClient:
 
     __slots__ = (
         "_calls",
-        "_leaving_at",
         "_malformed",
         "_opened_at",
         "_outlet",
@@ -67,6 +66,7 @@ class SocketClient:
         "connection",
         "desk",
         "heard_at",
+        "leaving_at",
         "socket",
         "standing",
         "watches",
@@ -84,7 +84,7 @@ class SocketClient:
         self._rate = Rate(desk.settings.burst, now)
         self._opened_at = self.heard_at = now
         self._pinged_at: float | None = None
-        self._leaving_at: float | None = None
+        self.leaving_at: float | None = None
         self._malformed = 0
         self._outlet: Outlet | None = None
         self._calls: SocketCalls | None = None
@@ -148,7 +148,7 @@ class SocketClient:
             self._outlet.close()
         if self._calls is not None:
             self._calls.leave()
-        self.desk.leave(self, at_once=code in (errors.SIGNED_OUT, errors.ENDED))
+        self.desk.leave(self, code)
 
     # Frames
 
@@ -156,7 +156,7 @@ class SocketClient:
         verb = said.verb
         if self._calls is not None and said.id in self._calls:
             raise Conflict("A call with this id is running. Give each frame an id of its own.")
-        if verb in ("action", "subscribe") and self._leaving_at is not None and now >= self._leaving_at:
+        if verb in ("action", "subscribe") and self.leaving_at is not None and now >= self.leaving_at:
             raise Unavailable("The server goes away. Come back soon.", retry_after=1.0)
         if verb == "ping":
             self.reply(result_frame(said.id, {"now": self.desk.runtime.clock.now()}))
@@ -247,7 +247,7 @@ class SocketClient:
         if not self.socket.is_open:
             return True
         if self._outlet is None:
-            self._outlet = Outlet(self.socket, self.desk.settings, self.desk.now, self._too_slow)
+            self._outlet = Outlet(self.socket, self.desk.settings, self.desk.now, self._too_slow, self._dropped)
         return self._outlet.add(frame)
 
     async def send_item(self, data: bytes) -> None:
@@ -259,6 +259,10 @@ class SocketClient:
         while not self.wait_with(frame):
             if self._outlet is not None:
                 await self._outlet.room()
+            if self._outlet is None and not self.socket.is_paused:
+                # Nothing waits any more: an outlet made now would never be asked to flush.
+                self.socket.send(framed(frame))
+                return
 
     def fail(self, frame_id: FrameId | None, error: CallError | Defect | TransportFault, request_id: str = "") -> None:
         """Tell that a frame failed."""
@@ -267,11 +271,18 @@ class SocketClient:
         self.reply(error_frame(frame_id, told))
 
     def _too_slow(self) -> None:
-        self.desk.count_slow()
         self.end(errors.SLOW, "Too much waits to be read.")
         # What waits would stand before the close, and the client takes nothing.
         if self._outlet is not None:
             self._outlet.close()
+
+    def _dropped(self) -> None:
+        self.desk.dropped += 1
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What waits to be sent to it, here and in its socket."""
+        return self.socket.waiting_bytes + (self._outlet.bytes if self._outlet is not None else 0)
 
     # Times
 
@@ -283,8 +294,8 @@ class SocketClient:
             return
         if self._outlet is not None:
             self._outlet.check(now)
-        if self._leaving_at is not None:
-            self._check_leaving(now, self._leaving_at)
+        if self.leaving_at is not None:
+            self._check_leaving(now, self.leaving_at)
         elif not (settings.anonymous or self.caller.signed_in or self.is_busy):
             if now - self._opened_at > settings.sign_in_time.total_seconds():
                 self.end(errors.ENDED, "Sign in first.")
@@ -320,7 +331,7 @@ class SocketClient:
     def send_away(self, after_ms: int, leaving_at: float) -> None:
         """Tell the client to come back after so long, and close at this time, or when its calls have ended."""
         self.reply(reconnect_frame(after_ms))
-        self._leaving_at = leaving_at
+        self.leaving_at = leaving_at
 
     def end(self, code: int, reason: str) -> None:
         """Close. What runs only for this client ends; calls run to their end."""

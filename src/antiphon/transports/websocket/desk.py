@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from ipaddress import ip_address
 from math import inf
 from random import randrange
@@ -22,6 +23,7 @@ from antiphon.services.channels.channels import Channels
 from antiphon.transports.websocket import errors
 from antiphon.transports.websocket.calls import unreachable
 from antiphon.transports.websocket.client import SocketClient
+from antiphon.transports.websocket.metrics import shown_code
 from antiphon.transports.websocket.settings import WebsocketSettings
 
 SWEEP_SECONDS = 1.0
@@ -45,7 +47,8 @@ class Desk:
         self.clients: set[SocketClient] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.draining = False
-        self.slow = 0
+        self.closes: Counter[int] = Counter()
+        self.dropped = 0
         self.now = runtime.clock.monotonic
         self._runners: dict[str, Runner] = {}
         self._by_user: dict[str, set[SocketClient]] = {}
@@ -104,13 +107,15 @@ class Desk:
         else:
             self._end_if_over(client)
 
-    def leave(self, client: SocketClient, *, at_once: bool) -> None:
-        """A socket has closed."""
+    def leave(self, client: SocketClient, code: int) -> None:
+        """A socket has closed with this code."""
         if client in self.clients:
             self.clients.discard(client)
             self._count(client, -1)
+            self.closes[shown_code(code)] += 1
         if client.watches and self.channels is not None:
-            self.channels.drop(client, at_once=at_once)
+            # Whoever has closed in good order, or may not stay, is gone at once; everybody else may come back.
+            self.channels.drop(client, at_once=code in (errors.SIGNED_OUT, errors.ENDED))
         if self._emptied is not None and not self.clients:
             self._emptied.set()
 
@@ -188,10 +193,6 @@ class Desk:
         if before.caller.signed_in and not found.caller.signed_in:
             client.end(errors.ENDED, "The session has ended.")
 
-    def count_slow(self) -> None:
-        """One more client was too slow."""
-        self.slow += 1
-
     # Times
 
     def sweep(self) -> None:
@@ -223,6 +224,9 @@ class Desk:
         for client in [*self.clients]:
             client.send_away(_within(spread_ms), now + _within(spread_ms) / 1000)
         if not await self._gone(within_seconds):
+            if self.tasks:
+                # HTTP, whose drain is over too, has cancelled the calls; what they still say goes before the close.
+                await asyncio.wait(self.tasks, timeout=UNDO_SECONDS)
             for client in [*self.clients]:
                 client.end(errors.RESTART, "The server goes away.")
             await self._gone(CLOSING_SECONDS)

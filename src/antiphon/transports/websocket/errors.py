@@ -44,3 +44,6 @@ MOVED: Final = 4002
 """The session goes on under a new id: the client comes back with it, and whoever had stolen the old one cannot."""
 
 ENDED: Final = CLOSE_CODES[NotSignedIn]
+
+OF_SOCKETS: Final = (BINARY, RESTART, SIGNED_OUT, SILENT, MOVED, SLOW, MALFORMED)
+"""The codes that no error of a call has."""

@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -100,7 +101,15 @@ def _id_of(data: bytes) -> FrameId | None:
     try:
         return _read_id(data).id
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        # Half a surrogate is what scripts make of a text that was cut, and the reader above stops at it. Whoever sent
+        # it waits for an answer under this id.
+        found = msgspec.convert(json.loads(data), _Named).id
+        str(found).encode()
+    except (ValueError, RecursionError):
         return None
+    return found
 
 
 # What the server says

@@ -19,12 +19,20 @@ from antiphon.wire.websocket.frames import text_frame
 
 @final
 class Outlet:
-    """What waits for one client. `slow` is called when it is more, or waits longer, than it may."""
+    """What waits for one client.
 
-    __slots__ = ("_box", "_now", "_room", "_settings", "_slow", "_socket", "dropped")
+    `slow` is called when it is more, or waits longer, than it may, and `dropped` for a frame that is not shown at all.
+    """
+
+    __slots__ = ("_box", "_dropped", "_now", "_room", "_settings", "_slow", "_socket")
 
     def __init__(
-        self, socket: Socket, settings: WebsocketSettings, now: Callable[[], float], slow: Callable[[], None]
+        self,
+        socket: Socket,
+        settings: WebsocketSettings,
+        now: Callable[[], float],
+        slow: Callable[[], None],
+        dropped: Callable[[], None],
     ) -> None:
         self._socket = socket
         self._settings = settings
@@ -32,7 +40,12 @@ class Outlet:
         self._slow = slow
         self._box = Outbox(settings.queue_bytes, settings.queue_frames)
         self._room: asyncio.Event | None = None
-        self.dropped = 0
+        self._dropped = dropped
+
+    @property
+    def bytes(self) -> int:
+        """How much waits."""
+        return self._box.bytes
 
     def add(self, frame: Frame) -> bool:
         """Let a frame wait; False for an item that has to be offered again when there is room."""
@@ -40,7 +53,7 @@ class Outlet:
         if fate is Fate.OVERFLOW:
             self._slow()
         elif fate is Fate.DROPPED:
-            self.dropped += 1
+            self._dropped()
         return fate is not Fate.WAIT
 
     def flush(self) -> bool:

@@ -20,6 +20,7 @@ class WebsocketSettings(Settings, frozen=True):
     frame_bytes: Annotated[
         Annotated[int, Meta(ge=1024)], doc("The longest message of a client, before and after inflating.")
     ] = 64 * 1024
+    json_depth: Annotated[Count, doc("How deep the params of a call may be nested.")] = 64
     frames: Annotated[Count, doc("The frames of one socket in a second.")] = 20
     burst: Annotated[Count, doc("The frames that may come at once.")] = 40
     refusals: Annotated[Count, doc("The frames too many in a minute after which a socket is closed.")] = 100

@@ -11,12 +11,14 @@ from antiphon.core.revocation import Revocations
 from antiphon.core.runtime import Runtime
 from antiphon.core.session import SessionEnded
 from antiphon.core.standing import find_standing
+from antiphon.services.metrics import Metrics
 from antiphon.services.sessions.tickets import Tickets
 from antiphon.transports.base import HttpSurface, SocketOpening
 from antiphon.transports.websocket.client import SocketClient
 from antiphon.transports.websocket.connection import SocketConnection
 from antiphon.transports.websocket.desk import Desk, is_counted
 from antiphon.transports.websocket.frames import SUBPROTOCOL
+from antiphon.transports.websocket.metrics import SocketCollector
 from antiphon.transports.websocket.settings import WebsocketSettings
 
 PATH = "/ws"
@@ -35,7 +37,7 @@ class Websocket:
     @property
     def needs(self) -> Iterable[type]:
         # A socket lives until its session ends, on whichever node that is said.
-        return (WebsocketSettings, Revocations)
+        return (WebsocketSettings, Revocations, Metrics)
 
     def fresh(self) -> Websocket:
         """The same transport, not prepared."""
@@ -49,6 +51,7 @@ class Websocket:
         self._surface = surface
         self._desk = Desk(runtime, runtime.settings(WebsocketSettings))
         surface.add_socket(PATH, self)
+        runtime.require(Metrics, "Websocket()").registry.register(SocketCollector(self._desk))
         revocations = runtime.find(Revocations)
         if revocations is not None:
             self._forget = revocations.subscribe(self._desk.revoked)

@@ -1,0 +1,28 @@
+"""Olympus as it is served, for tests of clients and pages: every transport, on SQLite, on a port of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from shutil import copyfile
+
+import pytest
+
+from antiphon.testing.app import TestApp
+from antiphon.testing.engines import ValkeyServer
+from olympus.app import app
+
+
+@pytest.fixture
+async def olympus_served(
+    tmp_path: Path, olympus_sqlite: Path, valkey: ValkeyServer, store_prefix: str
+) -> AsyncIterator[TestApp]:
+    """A running Olympus that listens."""
+    copyfile(olympus_sqlite, tmp_path / "test.db")
+    environ = {
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'test.db'}",
+        "REDIS_URL": valkey.url,
+        "REDIS_PREFIX": store_prefix,
+    }
+    async with TestApp.start(app, tmp_path, environ) as running:
+        yield running
