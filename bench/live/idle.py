@@ -27,8 +27,8 @@ PATIENCE_SECONDS = 20.0
 READ_BYTES = 16_384
 
 
-def measure_idle(server: LiveRunning, count: int) -> dict[str, float]:
-    """Figures of so many sockets; a server that was never visited, so that no earlier memory is used again."""
+def measure_idle(server: LiveRunning, count: int) -> tuple[dict[str, float], str]:
+    """Figures of so many sockets, and why the first failed; on a server that has no earlier memory to use again."""
     allow_files(count)
     extra = server.peer.dialect.headers(server.port, count + WARM_SOCKETS)
     with Idle(server, extra[count:]) as warm:
@@ -52,7 +52,7 @@ def measure_idle(server: LiveRunning, count: int) -> dict[str, float]:
         opened = first.opened + second.opened
         if not second.opened:
             raise BenchFault(f"{opened} of {count} sockets opened: {first.why or second.why}")
-        return {
+        figures = {
             "opened": opened / opening.seconds,
             "cpu": opening.server / opened,
             "subscribed": opened / subscribing.seconds,
@@ -64,6 +64,7 @@ def measure_idle(server: LiveRunning, count: int) -> dict[str, float]:
             "count": count,
             **opening.busy(),
         }
+        return figures, first.why or second.why
 
 
 def _fill(idle: Idle, opening: Meter, subscribing: Meter) -> None:
@@ -138,7 +139,7 @@ class Idle:
         return fd
 
     def _greeted(self, fd: int, handshaken: dict[int, int]) -> bool:
-        """Read on; whether this socket needs no more of it. The number counts the texts heard, from -1 before the 101."""
+        """Read on; whether this socket needs no more of it. The number counts texts, from -1 before the 101."""
         if not self._read(fd):
             return True
         if handshaken[fd] < 0:

@@ -162,6 +162,7 @@ COLUMNS: dict[Work, dict[str, Cell]] = {
         "failed": _figure("failed", ".0f"),
         "CPU at rest": _figure("rest", ".1%"),
         **_BUSY,
+        "said": _said,
     },
 }
 

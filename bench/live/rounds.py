@@ -123,7 +123,7 @@ def _stages(plan: Plan) -> Iterable[tuple[Work, int]]:
 def _visit(plan: Plan, servers: Servers, peer: LivePeer, work: Work) -> tuple[dict[str, float], str]:
     with _at_work(servers, peer, fresh=work == "idle") as server:
         if work == "idle":
-            return measure_idle(server, plan.idle), ""
+            return measure_idle(server, plan.idle)
         if work == "stall":
             return measure_stall(server, warm_up=plan.warm_up, seconds=plan.seconds)
         measures: dict[Work, Callable[..., dict[str, float]]] = {"trips": measure_trips, "fan": measure_fan}

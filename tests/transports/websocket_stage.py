@@ -265,7 +265,7 @@ async def on_stage(
     modules: Iterable[Module] = BEARERS,
     clock: Clock | None = None,
     middleware: Iterable[Middleware] = (),
-    environ: Mapping[str, str] | None = None,
+    values: Iterable[object] = (),
     **sections: Mapping[str, object],
 ) -> AsyncGenerator[Stage]:
     """An application on these settings and this store, served for as long as the block. No socket is left after it."""
@@ -283,13 +283,13 @@ async def on_stage(
         modules=modules,
         transports=[Http(), Websocket()],
         middleware=tuple(middleware),
-        values=[watch],
+        values=[watch, *values],
         settings=settings,
         folder=folder,
         clock=clock,
     )
     if server == "own":
-        async with app.running(environ={"ANTIPHON_ENV": "test", **(environ or {})}, listen=True):
+        async with app.running(environ={"ANTIPHON_ENV": "test"}, listen=True):
             yield Stage(app, app.transport(Http).port, watch, folder, server)
     else:
         async with behind_uvicorn(app, ws="auto") as port:

@@ -10,6 +10,7 @@ from aiohttp import WSMsgType, web
 from bench.live.servers.by_hand import read
 
 HEARTBEAT_SECONDS = 25.0
+BACKLOG = 1024
 
 
 def build() -> web.Application:
@@ -42,4 +43,4 @@ def build() -> web.Application:
 
 def serve(listener: socket.socket) -> None:
     """Serve."""
-    web.run_app(build(), sock=listener, access_log=None, print=None, loop=uvloop.new_event_loop())
+    web.run_app(build(), sock=listener, backlog=BACKLOG, access_log=None, print=None, loop=uvloop.new_event_loop())

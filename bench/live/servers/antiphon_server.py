@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -94,8 +95,12 @@ def build(folder: Path, port: int) -> App:
 
 
 async def _serve(app: App) -> None:
+    ended = asyncio.Event()
+    # So that the store ends before its folder goes.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     await app.start(environ={}, listen=True)
-    await asyncio.Event().wait()
+    await ended.wait()
+    await app.stop()
 
 
 def serve_on(port: int) -> None:

@@ -17,6 +17,8 @@ from picows import (
 
 from bench.live.servers.by_hand import read
 
+BACKLOG = 1024
+
 
 class Client(WSListener):
     """One connection."""
@@ -49,7 +51,7 @@ async def _serve(listener: socket.socket) -> None:
     def client(_request: WSUpgradeRequest) -> Client:
         return Client(watching)
 
-    server = await ws_create_server(client, sock=listener, enable_auto_ping=True)
+    server = await ws_create_server(client, sock=listener, enable_auto_ping=True, backlog=BACKLOG)
     await server.serve_forever()
 
 

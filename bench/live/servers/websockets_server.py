@@ -12,6 +12,8 @@ from websockets.exceptions import ConnectionClosed
 
 from bench.live.servers.by_hand import read
 
+BACKLOG = 1024
+
 
 async def _serve(listener: socket.socket) -> None:
     watching: set[ServerConnection] = set()
@@ -30,7 +32,7 @@ async def _serve(listener: socket.socket) -> None:
         finally:
             watching.discard(connection)
 
-    async with serve_sockets(live, sock=listener, compression=None, open_timeout=60) as server:
+    async with serve_sockets(live, sock=listener, compression=None, open_timeout=60, backlog=BACKLOG) as server:
         await server.serve_forever()
 
 
