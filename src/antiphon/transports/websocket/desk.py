@@ -27,6 +27,9 @@ from antiphon.transports.websocket.metrics import shown_code
 from antiphon.transports.websocket.settings import WebsocketSettings
 
 SWEEP_SECONDS = 1.0
+
+CHECKED_AT_ONCE = 500
+"""Sockets that a sweep looks at before everything else has its turn again."""
 LOOKS_AT_ONCE = 8
 LOOK_AGAIN_SECONDS = 5.0
 
@@ -202,11 +205,20 @@ class Desk:
             client.check(now)
 
     def _tick(self) -> None:
+        self._check_some([*self.clients], 0)
+
+    def _check_some(self, clients: list[SocketClient], begin: int) -> None:
+        """Check a part of the sockets, then let others have their turn: ten thousand at once would hold up every call."""
         self._timer = None
+        end = begin + CHECKED_AT_ONCE
+        now = self.now()
         try:
-            self.sweep()
+            for client in clients[begin:end]:
+                client.check(now)
         finally:
-            if self.clients and self._timer is None:
+            if self._timer is None and end < len(clients):
+                self._timer = self.loop.call_later(0, self._check_some, clients, end)
+            elif self._timer is None and self.clients:
                 self._timer = self.loop.call_later(SWEEP_SECONDS, self._tick)
 
     # The end
