@@ -290,7 +290,13 @@ async def test_a_client_that_leaves_cancels_nothing_after_the_stream() -> None:
 async def test_a_websocket_is_refused_before_it_is_accepted() -> None:
     """Without sockets the handshake is closed, which a server turns into 403."""
     server = Server({"type": "websocket.connect"})
-    scope = {"type": "websocket", "path": "/ws", "query_string": b"", "http_version": "1.1", "headers": []}
+    scope: dict[str, object] = {
+        "type": "websocket",
+        "path": "/ws",
+        "query_string": b"",
+        "http_version": "1.1",
+        "headers": [],
+    }
 
     await app(lambda _: text(""))(scope, server.receive, server.send)
 

@@ -208,7 +208,7 @@ class Desk:
         self._check_some([*self.clients], 0)
 
     def _check_some(self, clients: list[SocketClient], begin: int) -> None:
-        """Check a part of the sockets, then let others have their turn: ten thousand at once would hold up every call."""
+        """Check some of the sockets, then give others their turn: ten thousand at once would hold up every call."""
         self._timer = None
         end = begin + CHECKED_AT_ONCE
         now = self.now()
