@@ -54,7 +54,7 @@ class Context:
         action_name: str,
         connection: Connection,
         *,
-        request_id: str,
+        request_id: str = "",
         deadline: float,
         safe: bool = False,
         caller: Caller | None = None,
@@ -62,12 +62,19 @@ class Context:
         self.runtime = runtime
         self.action_name = action_name
         self.connection = connection
-        self.request_id = request_id
+        self._request_id = request_id
         self.deadline = deadline
         self.safe = safe
         if caller is not None:
             self.caller = caller
             self._identified = True
+
+    @property
+    def request_id(self) -> str:
+        """The id of the request: in its answer, its errors and every line of the log. Made when first asked for."""
+        if not self._request_id:
+            self._request_id = self.runtime.ids.uuid7()
+        return self._request_id
 
     # What stands by
 

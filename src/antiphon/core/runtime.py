@@ -102,10 +102,16 @@ class Runtime:
         return sorted(checks.values(), key=lambda check: check.health_name)
 
     def context(
-        self, action: AnyAction, connection: Connection, *, caller: Caller | None = None, safe: bool = False
+        self,
+        action: AnyAction,
+        connection: Connection,
+        *,
+        request_id: str = "",
+        caller: Caller | None = None,
+        safe: bool = False,
     ) -> Context:
-        """A context for one call, with its own request id and its whole time."""
+        """A context for one call with its whole time, under this request id or one of its own."""
         deadline = self.clock.monotonic() + self.runner(action.name).seconds
         return Context(
-            self, action.name, connection, request_id=self.ids.uuid7(), deadline=deadline, safe=safe, caller=caller
+            self, action.name, connection, request_id=request_id, deadline=deadline, safe=safe, caller=caller
         )

@@ -51,8 +51,8 @@ async def _run(app: App, action: AnyAction, given: Mapping[str, Any], as_whom: s
     try:
         async with app.running(defaults=QUIET) as runtime:
             caller = await _caller(runtime, as_whom)
-            ctx = runtime.context(action, Connection("cli", id=request_id), caller=caller)
-            ctx.request_id = request_id
+            connection = Connection("cli", id=request_id)
+            ctx = runtime.context(action, connection, request_id=request_id, caller=caller)
             if as_whom is not None:
                 # A command is quiet below this level, and who spoke in whose name has to be on record.
                 ctx.log.warning("cli.as", caller=caller.id or caller.kind)

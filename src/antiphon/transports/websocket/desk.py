@@ -85,7 +85,7 @@ class Desk:
         """A context for one frame."""
         runtime = self.runtime
         deadline = runtime.clock.monotonic() + (runtime.call_seconds if seconds is None else seconds)
-        return Context(runtime, name, connection, request_id=runtime.ids.uuid7(), deadline=deadline)
+        return Context(runtime, name, connection, deadline=deadline)
 
     # Who is here
 
