@@ -64,7 +64,7 @@ async def test_the_bound_of_watchers_is_kept(valkey: ValkeyServer, store_prefix:
 
 async def test_what_is_held_back_is_bounded(valkey: ValkeyServer, store_prefix: str) -> None:
     """A reply that is never sent does not collect events for ever."""
-    bounds = {**QUICK, "CHANNELS_QUEUE_BYTES": "1024", "CHANNELS_EVENT_BYTES": "512"}
+    bounds = {**QUICK, "CHANNELS_HELD_BYTES": "1024", "CHANNELS_EVENT_BYTES": "512"}
     async with node(valkey.url, store_prefix, bounds) as here:
         slow, other = here.screen("ada"), here.screen("eve")
         await other.watch("board")
@@ -94,7 +94,7 @@ async def test_a_node_that_is_draining_takes_no_watchers(nodes: tuple[Node, Node
 
 WRONG = {
     "CHANNELS_LEASE_TIME": "15s",
-    "CHANNELS_QUEUE_BYTES": "1024",
+    "CHANNELS_HELD_BYTES": "1024",
     "CHANNELS_LOOK_TIME": "0s",
     "CHANNELS_MISSED": "1001",
 }

@@ -11,6 +11,8 @@ handshake refused with 401, 403, 404 or other 4xx    stopped, as by 4501, 4503, 
 
 from __future__ import annotations
 
+from antiphon.wire.websocket.closing import is_passing
+
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 
@@ -35,14 +37,16 @@ CUT = 1006
 RESTART = 1012
 SILENT = 4001
 
-_AGAIN = frozenset({1001, 1005, 1006, 1011, 1012, 1013, 1014, 1015})
+_NEVER_SENT = frozenset({1014, 1015})
+"""How libraries and proxies say that there was no connection: a bad gateway, a TLS that failed."""
+
 _REFUSED = {401: 4501, 403: 4503, 404: 4504}
 _PASSING = frozenset({408, 429})
 
 
 def comes_back(code: int) -> bool:
     """Whether trying again after this close code is of use."""
-    return code in _AGAIN or 4000 <= code < 4500
+    return is_passing(code) or code in _NEVER_SENT
 
 
 def code_of_refusal(status: int) -> int:

@@ -43,6 +43,7 @@ class Context:
     facts: list[object] | None = None
     _identified = False
     steps: list[AtEnd] | None = None
+    """What has to happen before the answer leaves."""
     _made: dict[type, Any] | None = None
     _outer: Context | None = None
     _session: Session | None = None
@@ -262,11 +263,6 @@ class Context:
         if self.steps is None:
             self.steps = []
         self.steps.append(step)
-
-    @property
-    def has_steps(self) -> bool:
-        """Whether something has to happen before the answer leaves."""
-        return bool(self.steps)
 
     async def finish(self, error: BaseException | None) -> None:
         """Run every step. After a failure the remaining steps are told of it; the first failure is raised.

@@ -76,7 +76,7 @@ class Runner:
 
     def run_now(self, ctx: Context, inputs: Inputs) -> Any:
         """Run an instant action, here and now."""
-        started = ctx.deadline - self.seconds
+        started = monotonic()
         outcome = OK
         try:
             result = self.action.function(ctx) if self._bare else self._function(ctx, inputs)
@@ -93,7 +93,7 @@ class Runner:
         else:
             return result
         finally:
-            self._count(ctx, outcome, self.runtime.clock.monotonic() - started)
+            self._count(ctx, outcome, monotonic() - started)
 
     async def run(self, ctx: Context, read: Read, source: Any) -> Any:
         """Run a call that came from outside."""
@@ -172,7 +172,7 @@ class Runner:
                 inputs = await inputs
             iterator: AsyncIterator[Any] = await self._invoke(ctx, inputs)
         except BaseException as error:
-            if ctx.has_steps:
+            if ctx.steps:
                 await ctx.finish(error)
             told = self._told(ctx, error)
             self._count(ctx, _outcome(told), monotonic() - started)
@@ -195,7 +195,7 @@ class Runner:
                 yield item
         finally:
             # A consumer that leaves early must not leave the action's own `finally` to the garbage collector.
-            await _close(iterator)
+            await close_items(iterator)
 
     async def _items(self, ctx: Context, iterator: AsyncIterator[Any], started: float) -> AsyncIterator[Any]:
         outcome = OK
@@ -203,11 +203,11 @@ class Runner:
             async for item in iterator:
                 if not self._check(item):
                     raise self._broken_promise(item)
-                if ctx.has_steps:
+                if ctx.steps:
                     # A connection is never held while a client takes its time.
                     await ctx.finish(None)
                 yield item
-            if ctx.has_steps:
+            if ctx.steps:
                 await ctx.finish(None)
         except GeneratorExit:
             outcome = "LEFT"
@@ -224,8 +224,8 @@ class Runner:
             self._count(ctx, outcome, monotonic() - started)
 
     async def _close(self, iterator: AsyncIterator[Any], ctx: Context) -> None:
-        await _close(iterator)
-        if ctx.has_steps:
+        await close_items(iterator)
+        if ctx.steps:
             await ctx.finish(asyncio.CancelledError())
 
     # What the caller is told
@@ -278,7 +278,8 @@ class Runner:
             )
 
 
-async def _close(iterator: AsyncIterator[Any]) -> None:
+async def close_items(iterator: AsyncIterator[Any]) -> None:
+    """End an action whose items nobody takes any more; plain iterators have nothing to end."""
     closing = getattr(iterator, "aclose", None)
     if closing is not None:
         await closing()

@@ -11,11 +11,8 @@ from antiphon.wire.asgi_sending import BODY, END, START, pour, put, put_head, pu
 from antiphon.wire.lifespan import Lifespan, Receive, Send
 from antiphon.wire.pieces import PIECE_BYTES, CameUpShort, FilePieces
 from antiphon.wire.request import ClientLeft, Request
-from antiphon.wire.response import DEFECT, NOT_AT_ONCE, Answer, FileResponse, Response, StreamResponse
+from antiphon.wire.response import DEFECT, NOT_AT_ONCE, Answer, FileResponse, Respond, Response, StreamResponse
 from antiphon.wire.websocket.asgi import Door, Welcome, serve_socket
-
-Respond = Callable[[Request], Answer | Awaitable[Answer]]
-"""What answers a request: at once, or with something to await."""
 
 _JSON = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 _NOT_RUNNING = Response(

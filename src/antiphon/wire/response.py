@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from os import PathLike
 from typing import final
 
 from msgspec import Struct
+
+from antiphon.wire.request import Request
 
 Headers = list[tuple[bytes, bytes]]
 """Header fields in the order in which they are sent; names in lower case."""
@@ -128,6 +130,9 @@ class Takeover:
 
 Answer = Response | StreamResponse | FileResponse | Takeover
 """What `respond` gives for a request."""
+
+type Respond = Callable[[Request], Answer | Awaitable[Answer]]
+"""What answers a request: at once, or with something to await."""
 
 NOT_AT_ONCE = (StreamResponse, FileResponse, Takeover)
 """The answers that are there and yet take their time to send."""

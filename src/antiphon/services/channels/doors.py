@@ -20,7 +20,7 @@ async def admit(ctx: Context, channel: AnyChannel, arguments: dict[str, Any]) ->
         await channel.door(ctx, **arguments)
         await ctx.finish(None)
     except BaseException as error:
-        if ctx.has_steps:
+        if ctx.steps:
             await ctx.finish(error)
         if isinstance(error, asyncio.CancelledError):
             if ctx.forgive_timeout():

@@ -75,7 +75,7 @@ class Hub:
         feed = self._feed(topic, caller.tenant_id, channel)
         if len(feed) >= self.settings.watchers:
             raise Unavailable("Too many watch this topic on this node. Try again soon.", retry_after=5.0)
-        watch = Watch(feed, watcher, arguments, self.settings.queue_bytes)
+        watch = Watch(feed, watcher, arguments, self.settings.held_bytes)
         watch.user = caller.id
         watcher.watches[topic] = watch
         feed.hold(watch)

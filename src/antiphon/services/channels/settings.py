@@ -28,11 +28,9 @@ class ChannelSettings(Settings, frozen=True):
     members: Annotated[
         int, Meta(ge=1, le=10_000), doc("The most members that a list shows; above it only their number is told.")
     ] = 500
-    queue_bytes: Annotated[
-        int, Meta(ge=1_024), doc("What may wait to be sent to one connection, or for its subscribe to be answered.")
+    held_bytes: Annotated[
+        int, Meta(ge=1_024), doc("What of a topic may wait until its subscribe has been answered.")
     ] = 1_048_576
-    queue_frames: Annotated[int, Meta(ge=2), doc("How many frames may wait to be sent to one connection.")] = 1_024
-    queue_time: Annotated[timedelta, doc("How long a frame may wait to be sent.")] = timedelta(seconds=30)
     publish_time: Annotated[timedelta, doc("How long an event is tried while the store is away.")] = timedelta(
         seconds=2
     )
@@ -60,8 +58,8 @@ class ChannelSettings(Settings, frozen=True):
         """Times that contradict each other are refused."""
         if self.lease_time < 2 * self.renew_time:
             yield Fault("lease_time", "must be at least twice channels.renew_time, or living nodes lose their lease")
-        if self.queue_bytes < 2 * self.event_bytes:
-            yield Fault("queue_bytes", "must hold at least two events of channels.event_bytes")
+        if self.held_bytes < 2 * self.event_bytes:
+            yield Fault("held_bytes", "must hold at least two events of channels.event_bytes")
         for name in ("linger_time", "compare_time", "door_time", "gather_time", "renew_time", "look_time"):
             if getattr(self, name) <= timedelta(0):
                 yield Fault(name, "must be longer than 0s")

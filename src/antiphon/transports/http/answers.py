@@ -32,9 +32,6 @@ SANDBOX = (b"content-security-policy", b"sandbox")
 
 encode_json: Callable[[Any], bytes] = msgspec.json.Encoder(enc_hook=encode_kind).encode
 
-type Finish = Callable[[Request, Headers], Headers]
-"""Adds what every answer of this server carries."""
-
 
 class Cookies:
     """How the session id travels; the one place that writes it."""

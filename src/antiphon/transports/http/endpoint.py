@@ -8,13 +8,14 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from antiphon.core.context import Context
+from antiphon.core.runner import close_items
 from antiphon.transports.http.answers import NO_STORE, VARY, Answers
 from antiphon.transports.http.browsers import POLICY, SECURITY
 from antiphon.transports.http.connection import NO_PATH_INPUTS, HttpConnection, LeftWhileReading
 from antiphon.transports.http.peers import is_plain
 from antiphon.transports.http.reading import InputReader
 from antiphon.transports.http.routes import ETag, Route
-from antiphon.transports.http.streams import EVENTS, FORMS, OpenStream, as_events, as_lines, close_items
+from antiphon.transports.http.streams import EVENTS, FORMS, OpenStream, as_events, as_lines
 from antiphon.wire.conditional import Anything, read_base
 from antiphon.wire.faults import malformed, not_acceptable, unavailable
 from antiphon.wire.media import prefers
@@ -139,7 +140,7 @@ class Endpoint:
             await self._check(ctx, connection)
             return StreamResponse(200, headers, _nothing())
         items = await self.runner.open_stream(ctx, read, (ctx, connection))
-        if ctx.has_steps:
+        if ctx.steps:
             # What the rule opened is given back now: the client may never take a first item.
             await ctx.finish(None)
         try:
@@ -167,7 +168,7 @@ class Endpoint:
             error = problem
             raise
         finally:
-            if ctx.has_steps:
+            if ctx.steps:
                 await ctx.finish(error)
 
 

@@ -23,6 +23,7 @@ import msgspec
 from antiphon.core.context import Context
 from antiphon.core.errors import CallError, Defect, TransportFault, Unavailable
 from antiphon.core.inputs.types import encode_kind
+from antiphon.core.runner import close_items
 from antiphon.transports.base import Told, encode_error
 from antiphon.transports.http.ends import Ending, StreamEnds
 from antiphon.wire.multipart import MultipartForm
@@ -144,13 +145,6 @@ class _Feed:
                 await self._room.wait()
         finally:
             await close_items(self._items)
-
-
-async def close_items(items: AsyncIterator[Any]) -> None:
-    """End an action whose items nobody takes; plain iterators have nothing to end."""
-    closing = getattr(items, "aclose", None)
-    if closing is not None:
-        await closing()
 
 
 class OpenStream:

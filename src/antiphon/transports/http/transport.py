@@ -88,9 +88,9 @@ class Http(HttpSurface):
         runtime.calls.most = settings.calls
         runtime.call_seconds = settings.call_time.total_seconds()
         self._sockets = {}
-        self.draining = asyncio.Event()
         self.drain_seconds = settings.drain_time.total_seconds()
         server = Server(runtime, settings, secure_cookies=runtime.settings(SessionSettings).cookie_secure)
+        self.draining = server.draining
         runtime.calls.on_long_call = server.clients.watch
         self._server = server
         if any(field.file for action in runtime.actions.values() for field in action.schema.fields):
@@ -175,7 +175,6 @@ class Http(HttpSurface):
             await server.runtime.clock.sleep(settings.drain_delay.total_seconds())
         server.draining.set()
         server.streams.drain()
-        self.draining.set()
         if self._listener is not None:
             self._listener.close()
         await calls.drain(settings.drain_time.total_seconds())

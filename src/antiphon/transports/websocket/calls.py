@@ -20,6 +20,7 @@ from antiphon.core.action import Stream
 from antiphon.core.context import Context
 from antiphon.core.errors import CallError, Conflict, Defect, NotFound, TooManyCalls, TransportFault, Unavailable
 from antiphon.core.inputs.schema import Inputs, MalformedJson
+from antiphon.core.runner import close_items
 from antiphon.core.session import SessionEnded, SessionStarted
 from antiphon.transports.websocket.frames import FrameId, Said, done_frame, item_frame, result_frame
 from antiphon.wire.faults import malformed
@@ -175,7 +176,7 @@ class SocketCalls:
         try:
             items = await runner.open_stream(ctx, lambda given: self._read(runner, given), said)
             try:
-                if ctx.has_steps:
+                if ctx.steps:
                     # What the rule opened is given back now: the first item may be long in coming.
                     await ctx.finish(None)
                 async for item in items:
@@ -183,9 +184,7 @@ class SocketCalls:
                         return
                     await client.send_item(item_frame(said.id, item))
             finally:
-                closing = getattr(items, "aclose", None)
-                if closing is not None:
-                    await closing()
+                await close_items(items)
             if not run.is_silent:
                 client.reply(done_frame(said.id))
         except Exception as error:  # noqa: BLE001  # told apart there

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from ipaddress import ip_address
 from math import inf
 from random import randrange
@@ -200,8 +201,11 @@ class Desk:
 
     def sweep(self) -> None:
         """End what has taken too long."""
+        self._check([*self.clients])
+
+    def _check(self, clients: Sequence[SocketClient]) -> None:
         now = self.now()
-        for client in [*self.clients]:
+        for client in clients:
             client.check(now)
 
     def _tick(self) -> None:
@@ -211,10 +215,8 @@ class Desk:
         """Check some of the sockets, then give others their turn: ten thousand at once would hold up every call."""
         self._timer = None
         end = begin + CHECKED_AT_ONCE
-        now = self.now()
         try:
-            for client in clients[begin:end]:
-                client.check(now)
+            self._check(clients[begin:end])
         finally:
             if self._timer is None and end < len(clients):
                 self._timer = self.loop.call_later(0, self._check_some, clients, end)

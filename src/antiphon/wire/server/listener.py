@@ -9,10 +9,11 @@ import ssl
 from collections.abc import Callable, Collection, Sequence
 from ipaddress import ip_address
 
+from antiphon.wire.response import Respond
 from antiphon.wire.server.accepting import Acceptor, Address, household, peer_of
 from antiphon.wire.server.bounds import Bounds
 from antiphon.wire.server.connection import Connection
-from antiphon.wire.server.shared import Member, Refuse, Report, Respond, Shared
+from antiphon.wire.server.shared import Member, Refuse, Report, Shared
 
 HANDSHAKE_SECONDS = 10.0
 """How long a TLS handshake may take."""

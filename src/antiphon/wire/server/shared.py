@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextvars import copy_context
 from email.utils import formatdate
 from http import HTTPStatus
@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from antiphon.wire.faults import WireFault, unavailable
 from antiphon.wire.request import Request
-from antiphon.wire.response import Answer, Response
+from antiphon.wire.response import Respond, Response
 from antiphon.wire.server.bounds import Bounds
 
 if TYPE_CHECKING:
     from antiphon.wire.server.flow import Flow
-
-type Respond = Callable[[Request], Answer | Awaitable[Answer]]
-"""What answers a request: at once, or with something to await."""
 
 type Refuse = Callable[[WireFault, Request | None], Response]
 """What answers in the place of a call: bytes that are no request, or one that cannot be taken."""
