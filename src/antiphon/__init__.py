@@ -28,6 +28,7 @@ from antiphon.core.errors import (
 from antiphon.core.health import Health, HealthCheck
 from antiphon.core.info import AppInfo
 from antiphon.core.inputs.kinds import Email, Struct, Time, Upload
+from antiphon.core.job import Batch, Job, Outcomes, Run
 from antiphon.core.log import Logger
 from antiphon.core.middleware import Middleware, Next
 from antiphon.core.module import Module
@@ -37,7 +38,7 @@ from antiphon.core.secrets import Secret
 from antiphon.core.service import scoped, service
 from antiphon.core.session import Session
 from antiphon.core.settings import Settings, doc, env
-from antiphon.core.traits import Trait, around, deprecated, raises, timeout
+from antiphon.core.traits import Trait, after, around, deprecated, never, only, raises, retry, timeout
 from antiphon.services.channels.channels import Channels
 from antiphon.services.channels.frames import Member
 from antiphon.services.database.columns import Id, UtcDateTime
@@ -64,6 +65,7 @@ __all__ = [
     "Action",
     "App",
     "AppInfo",
+    "Batch",
     "Call",
     "CallError",
     "Caller",
@@ -87,6 +89,7 @@ __all__ = [
     "Id",
     "Ids",
     "InvalidInput",
+    "Job",
     "Logger",
     "Member",
     "MemberNames",
@@ -96,11 +99,13 @@ __all__ = [
     "Next",
     "NotFound",
     "NotSignedIn",
+    "Outcomes",
     "Passwords",
     "Position",
     "Revocations",
     "Revoked",
     "Rule",
+    "Run",
     "Schema",
     "Secret",
     "Session",
@@ -127,6 +132,7 @@ __all__ = [
     "Work",
     "action",
     "admin",
+    "after",
     "agrees",
     "all_of",
     "allow",
@@ -141,11 +147,14 @@ __all__ = [
     "etag",
     "get",
     "named",
+    "never",
+    "only",
     "patch",
     "post",
     "put",
     "raises",
     "require",
+    "retry",
     "role",
     "scoped",
     "service",

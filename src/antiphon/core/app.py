@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +22,7 @@ from antiphon.core.module import Gathered, Module, gather
 from antiphon.core.opening import Plan, Planner, Services, raise_together
 from antiphon.core.results import unsayable
 from antiphon.core.runtime import Runtime
-from antiphon.core.service import Provider, Scoped
+from antiphon.core.service import Background, Provider, Scoped
 from antiphon.core.settings import Settings, doc, environment_of, load, settings_files
 from antiphon.core.tally import Tallies
 from antiphon.core.transport import Transport
@@ -110,11 +110,11 @@ class App:
         *,
         environ: Mapping[str, str] | None = None,
         defaults: Mapping[str, Mapping[str, object]] | None = None,
-        listen: bool = False,
+        listen: bool | Collection[str] = False,
     ) -> Runtime:
         """Open the services in the order of need and prepare the transports; with `listen`, let calls arrive.
 
-        `defaults` are settings beneath those of the application. What was opened is closed again if a step fails.
+        `listen` names the transports that do, or is True for each of them. `defaults` are settings beneath those of the application. What was opened is closed again if a step fails.
         """
         if self.runtime is not None:
             raise SetupError(f"{self.name} is running already.")
@@ -131,8 +131,7 @@ class App:
                 transport.prepare(runtime)
             self.runtime = runtime
             if listen:
-                for transport in self.transports:
-                    await transport.listen()
+                await self._listen(runtime, listen)
         except BaseException as error:
             try:
                 await self.stop()
@@ -140,6 +139,14 @@ class App:
                 error.add_note(f"Stopping after it failed as well: {another!r}")
             raise
         return runtime
+
+    async def _listen(self, runtime: Runtime, listen: bool | Collection[str]) -> None:  # noqa: FBT001  # as `start` was given it
+        for service in {id(service): service for service in runtime.services.values()}.values():
+            if isinstance(service, Background):
+                await service.begin(runtime)
+        for transport in self.transports:
+            if listen is True or (not isinstance(listen, bool) and transport.name in listen):
+                await transport.listen()
 
     def _runtime(
         self, gathered: Gathered, services: Services, sections: Mapping[type[Settings], Settings], log: Logger
@@ -227,7 +234,7 @@ class App:
         *,
         environ: Mapping[str, str] | None = None,
         defaults: Mapping[str, Mapping[str, object]] | None = None,
-        listen: bool = False,
+        listen: bool | Collection[str] = False,
     ) -> AsyncGenerator[Runtime]:
         """The application, started for as long as the block runs."""
         runtime = await self.start(environ=environ, defaults=defaults, listen=listen)

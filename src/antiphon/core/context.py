@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
 from math import inf
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, cast, overload
 
-from antiphon.core.action import Action, Stream
+import msgspec
+
+from antiphon.core.action import Action, AnyAction, Call, Stream
 from antiphon.core.caller import ANONYMOUS, Caller
 from antiphon.core.connection import Connection
+from antiphon.core.durations import parse_duration
 from antiphon.core.errors import SetupError
 from antiphon.core.health import Health, health_of
 from antiphon.core.info import AppInfo
+from antiphon.core.job import Batch, Events, Job, Once, Priority, Run, Snoozed, Tasks, Terms
 from antiphon.core.log import Logger
 from antiphon.core.session import Identifier, Session, SessionSource
 
@@ -41,6 +46,12 @@ class Context:
     out_of_time = False
     most_seconds = inf
     facts: list[object] | None = None
+    result: object = None
+    """What the action gave, for the steps at the end of the call."""
+    job: Run | None = None
+    """The job that runs this call, or None."""
+    idempotency_key = ""
+    """What names this call and every repeat of it: a job's id, or the key that the client sent. Empty without one."""
     _identified = False
     steps: list[AtEnd] | None = None
     """What has to happen before the answer leaves."""
@@ -242,6 +253,8 @@ class Context:
             safe=self.safe,
         )
         inner.caller, inner._identified, inner._outer = self.caller, self._identified, self
+        if self.job is not None or self.idempotency_key:
+            inner.job, inner.idempotency_key = self.job, self.idempotency_key
         # One dict and one list for both, so that whatever either makes belongs to the outer call's end.
         if self._made is None:
             self._made = {}
@@ -251,6 +264,69 @@ class Context:
             self.facts = []
         inner._made, inner.steps, inner.facts = self._made, self.steps, self.facts
         return inner
+
+    # Later
+
+    @overload
+    async def later(
+        self,
+        call: Call[Any],
+        /,
+        *,
+        after: str | timedelta | None = None,
+        at: datetime | None = None,
+        unique: str = "",
+        key: str = "",
+        priority: Priority | None = None,
+    ) -> Job: ...
+    @overload
+    async def later(self, action: Action[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Job: ...
+    @overload
+    async def later(self, action: Stream[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Job: ...
+    async def later(self, what: AnyAction | Call[Any], /, *args: Any, **kwargs: Any) -> Job:
+        """Run a call later, as this caller: `later(index, id=1)`, or `later(index.bind(id=1), after="5m")`.
+
+        `unique` is a key under which only one job is unfinished, `key` the one whose jobs run in their order. Within a
+        transaction it is sent when that commits. Raises Unavailable, TooLarge or InvalidInput.
+        """
+        tasks = self.runtime.require(Tasks, "ctx.later()")
+        if isinstance(what, Call):
+            after = kwargs.pop("after", None)
+            return await tasks.later(self, what, Terms(after=None if after is None else _seconds(after), **kwargs))
+        return await tasks.later(self, what.call(args, kwargs))
+
+    async def fan_out(
+        self, calls: Sequence[Call[Any]], /, *, then: Call[Any] | None = None, fail_fast: bool = False
+    ) -> Batch:
+        """Run many calls later, at most 10,000, and `then` once each of them has ended; it finds their outcomes in
+        `ctx.job.batch`. With `fail_fast` the first dead one cancels the rest.
+        """
+        return await self.runtime.require(Tasks, "ctx.fan_out()").fan_out(self, calls, then=then, fail_fast=fail_fast)
+
+    async def publish(self, event: msgspec.Struct, /) -> str:
+        """Announce a fact to whoever listens (`@event`); within a transaction when that commits. Gives its id."""
+        return await self.runtime.require(Events, "ctx.publish()").publish(self, event)
+
+    def once(self) -> AbstractAsyncContextManager[None]:
+        """A transaction that happens once for this call and all its repeats: `async with ctx.once():`.
+
+        Effects and key are kept together when the call ends. A repeat skips the block and everything after it, and
+        answers with the result of the first.
+        """
+        return self.runtime.require(Once, "ctx.once()").once(self, self.idempotency_key or self.new_id())
+
+    async def progress(self, share: float, note: str = "") -> None:
+        """Say how far a job has come, from 0 to 1; kept and shown at most twice a second. Nothing where no job runs."""
+        if not 0 <= share <= 1:
+            raise ValueError("progress() takes a share from 0 to 1")
+        if self.job is not None:
+            await self.job.report(share, note)
+
+    def snooze(self, time: str | timedelta, /) -> NoReturn:
+        """End this run and run the job again after this long (`"5m"`); it counts as no attempt."""
+        if self.job is None:
+            raise TypeError(f"{self.action_name}: ctx.snooze() is for jobs, and this call is none.")
+        raise Snoozed(_seconds(time))
 
     # The end
 
@@ -283,3 +359,7 @@ class Context:
             self.steps = None
             if error is None:
                 raise failed
+
+
+def _seconds(time: str | timedelta) -> float:
+    return (parse_duration(time) if isinstance(time, str) else time).total_seconds()

@@ -20,6 +20,7 @@ from time import monotonic
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec.structs import astuple
 
 from antiphon.core.access import Allow
@@ -27,6 +28,7 @@ from antiphon.core.action import Action, AnyAction, Call
 from antiphon.core.context import Context
 from antiphon.core.errors import CallError, Defect, TimedOut, TransportFault
 from antiphon.core.inputs.schema import Inputs
+from antiphon.core.job import AlreadyDone, Snoozed
 from antiphon.core.middleware import Middleware, join
 from antiphon.core.results import check_for
 from antiphon.core.tally import OK, Tally
@@ -117,7 +119,12 @@ class Runner:
             if not self._check(result):
                 raise self._broken_promise(result)
             if ctx.steps:
+                ctx.result = result
                 await ctx.finish(None)
+        except AlreadyDone as done:
+            # What was begun in this run is undone: the effects that count are those of the first.
+            await ctx.finish(done)
+            return self._kept(done)
         except BaseException as error:
             if ctx.steps:
                 await ctx.finish(error)
@@ -228,10 +235,14 @@ class Runner:
         if ctx.steps:
             await ctx.finish(asyncio.CancelledError())
 
+    def _kept(self, done: AlreadyDone) -> Any:
+        """The result that was kept with the effects of an earlier run."""
+        return None if done.result is None else msgspec.json.decode(done.result, type=self.action.result)
+
     # What the caller is told
 
     def _told(self, ctx: Context, error: BaseException) -> BaseException:
-        if isinstance(error, CallError | TransportFault | Defect):
+        if isinstance(error, CallError | TransportFault | Defect | Snoozed):
             if isinstance(error, Defect):
                 self._report(ctx, error.__cause__ or error)
             return error
@@ -286,4 +297,6 @@ async def close_items(iterator: AsyncIterator[Any]) -> None:
 
 
 def _outcome(error: BaseException) -> str:
+    if isinstance(error, Snoozed):
+        return "SNOOZED"
     return getattr(error, "type", None) or ("LEFT" if isinstance(error, asyncio.CancelledError) else "DEFECT")

@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from functools import cached_property
 from types import NoneType
-from typing import Any, Generic, NamedTuple, TypeVar, cast, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    NamedTuple,
+    Protocol,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+    runtime_checkable,
+)
 
 from antiphon.core.errors import SetupError
 from antiphon.core.inputs.types import UNIONS
 from antiphon.core.signature import REQUIRED, read_signature, where
+
+if TYPE_CHECKING:
+    from antiphon.core.runtime import Runtime
 
 T = TypeVar("T")
 
@@ -64,6 +78,15 @@ class Service(Provider[T]):
     def open(self, *needs: object) -> AsyncGenerator[T]:
         """Begin: the first item is the open service, the end of the iteration is its closing."""
         return cast("AsyncGenerator[T]", self.function(*needs))
+
+
+@runtime_checkable
+class Background(Protocol):
+    """A service with work of its own for as long as the application serves. A command opens it and leaves it idle."""
+
+    async def begin(self, runtime: Runtime) -> None:
+        """Begin that work, just before calls may arrive; the service's own closing ends it."""
+        ...
 
 
 class Scoped(Provider[T]):

@@ -1,18 +1,20 @@
 """Traits: words beside an action's name that say how it is reached, allowed, limited and run.
 
 A trait belongs to the part that understands it; core knows only what all of them share. Those that several parts read
-(`timeout`, `raises`, `deprecated`) are defined here, and each part reads them in its own way.
+(`timeout`, `retry`, `only`, `raises`, `deprecated`) are defined here, and each part reads them in its own way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from antiphon.core.connection import TransportName
 from antiphon.core.durations import parse_duration
 from antiphon.core.errors import CallError
+from antiphon.core.job import After, Again, Never, RetryPlan
 
 if TYPE_CHECKING:
     from antiphon.core.action import AnyAction
@@ -61,6 +63,24 @@ class Timeout(Trait):
 
 
 @dataclass(frozen=True, slots=True)
+class Retry(Trait):
+    """How often a call that failed is tried again by whoever can: the worker, the buffer, a client."""
+
+    plan: RetryPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Only(Trait):
+    """The transports that answer the action; on every other one it does not exist."""
+
+    transports: frozenset[TransportName]
+
+    @property
+    def summary(self) -> str:
+        return f"only {', '.join(sorted(self.transports))}"
+
+
+@dataclass(frozen=True, slots=True)
 class Raises(Trait):
     """The errors that the action's own code raises, for its documentation."""
 
@@ -81,7 +101,50 @@ def around(middleware: Middleware) -> Around:
 
 def timeout(time: str | timedelta) -> Timeout:
     """End a call of this action with TimedOut after this long (`"30s"`)."""
-    return Timeout((parse_duration(time) if isinstance(time, str) else time).total_seconds())
+    return Timeout(_seconds(time))
+
+
+never = Never()
+"""In `retry(on=...)`: an error after which nothing is tried again."""
+
+
+def after(time: str | timedelta) -> After:
+    """In `retry(on=...)`: an error after which the next try comes exactly this long later (`"1m"`)."""
+    return After(_seconds(time))
+
+
+def retry(
+    *,
+    attempts: int = 5,
+    first: str | timedelta = "1s",
+    max: str | timedelta = "15m",  # the word that users read
+    on: Mapping[type[BaseException], Again] | None = None,
+) -> Retry:
+    """Try a failed call again: at random within `first`, then twice as much each time up to `max`.
+
+    `on` overrides it for single errors: `retry(on={PaymentRefused: never, RateLimited: after("1m")})`. Raises
+    ValueError for fewer attempts than one.
+    """
+    if attempts < 1:
+        raise ValueError("retry(attempts=...) counts the first try as well: write 1 for an action that is tried once.")
+    return Retry(RetryPlan(attempts, _seconds(first), _seconds(max), dict(on or {})))
+
+
+def only(*transports: TransportName) -> Only:
+    """Answer on these transports alone: `only("worker")` is an action that nobody calls but the queue."""
+    if not transports:
+        raise TypeError('only() needs a transport, such as only("worker")')
+    return Only(frozenset(transports))
+
+
+def answers_on(action: AnyAction, transport: TransportName) -> bool:
+    """Whether the action exists on this transport."""
+    limit = find(action.traits, Only)
+    return limit is None or transport in limit.transports
+
+
+def _seconds(time: str | timedelta) -> float:
+    return (parse_duration(time) if isinstance(time, str) else time).total_seconds()
 
 
 def raises(*errors: type[CallError]) -> Raises:

@@ -16,7 +16,7 @@ from antiphon.core.action import AnyAction
 from antiphon.core.app import App
 from antiphon.core.errors import InvalidInput, SetupError
 from antiphon.core.runtime import Runtime
-from antiphon.core.traits import Deprecated
+from antiphon.core.traits import Deprecated, answers_on
 from antiphon.transports.cli.exits import EXITS, SETUP
 from antiphon.transports.cli.flags import flags_for
 from antiphon.transports.cli.places import USAGE, load, split_place
@@ -41,7 +41,7 @@ class Program(click.Group):
         """The actions by name. Ends the process with 78 when the application cannot be read."""
         if self._actions is None:
             try:
-                self._actions = {action.name: action for action in self._app.gathered().actions}
+                self._actions = {each.name: each for each in self._app.gathered().actions if answers_on(each, "cli")}
             except SetupError as error:
                 _leave(error)
         return self._actions

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from antiphon.core.action import AnyAction
-from antiphon.core.traits import Trait
+from antiphon.core.traits import Trait, answers_on
 from antiphon.wire.paths import PathTemplate
 
 PREFIX = "/api"
@@ -52,6 +52,8 @@ class Route(Trait):
         return self.method == "GET"
 
     def problems(self, action: AnyAction) -> Iterable[str]:
+        if not answers_on(action, "http"):
+            yield f"{action.where}: {action.name} has a route, and its only(...) leaves HTTP out. Take one away."
         if isinstance(self.path, str) and not self.path.startswith("/"):
             yield f"{action.where}: the path {self.path!r} of {action.name} must begin with a slash."
             return

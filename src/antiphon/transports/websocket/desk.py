@@ -20,6 +20,7 @@ from antiphon.core.revocation import Revoked
 from antiphon.core.runner import Runner
 from antiphon.core.runtime import Runtime
 from antiphon.core.standing import Standing, find_standing
+from antiphon.core.traits import answers_on
 from antiphon.services.channels.channels import Channels
 from antiphon.transports.websocket import errors
 from antiphon.transports.websocket.calls import unreachable
@@ -291,7 +292,8 @@ def _within(milliseconds: int) -> int:
 
 def is_reachable(action: AnyAction) -> bool:
     """Whether a socket can carry an action: files go over HTTP and the command line only."""
-    return not any(field.file for field in action.schema.fields) and not _gives_file(action.result)
+    files = any(field.file for field in action.schema.fields) or _gives_file(action.result)
+    return not files and answers_on(action, "websocket")
 
 
 def _gives_file(result: Any) -> bool:
