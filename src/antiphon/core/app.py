@@ -114,7 +114,8 @@ class App:
     ) -> Runtime:
         """Open the services in the order of need and prepare the transports; with `listen`, let calls arrive.
 
-        `listen` names the transports that do, or is True for each of them. `defaults` are settings beneath those of the application. What was opened is closed again if a step fails.
+        `listen` names the transports that do, or is True for each of them. `defaults` are settings beneath those of the
+        application. What was opened is closed again if a step fails.
         """
         if self.runtime is not None:
             raise SetupError(f"{self.name} is running already.")

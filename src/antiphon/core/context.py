@@ -298,8 +298,9 @@ class Context:
     async def fan_out(
         self, calls: Sequence[Call[Any]], /, *, then: Call[Any] | None = None, fail_fast: bool = False
     ) -> Batch:
-        """Run many calls later, at most 10,000, and `then` once each of them has ended; it finds their outcomes in
-        `ctx.job.batch`. With `fail_fast` the first dead one cancels the rest.
+        """Run many calls later, at most 10,000, and `then` once each of them has ended.
+
+        `then` finds their outcomes in `ctx.job.batch`. With `fail_fast` the first dead one cancels the rest.
         """
         return await self.runtime.require(Tasks, "ctx.fan_out()").fan_out(self, calls, then=then, fail_fast=fail_fast)
 
