@@ -10,7 +10,7 @@ ARGS :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-3.12 check format bench bench-http bench-live tree docs lock moved
+.PHONY: help run test test-3.12 check format bench bench-http bench-live bench-jobs tree docs lock moved
 
 help: ## Say what there is to make.
 	@sed -n 's/^\([a-z][a-z0-9.-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf 'make %-12s %s\n' "$$name" "$$text"; done
@@ -41,13 +41,16 @@ format: .venv/.ready ## Format the code and mend what ruff can mend by itself.
 	@.venv/bin/ruff check --fix-only --quiet
 	@.venv/bin/ruff format --quiet
 
-bench: bench-http bench-live ## Measure what calls and sockets cost, beside their peers.
+bench: bench-http bench-live bench-jobs ## Measure what calls, sockets and jobs cost, beside their peers.
 
 bench-http: .venv-bench/.ready ## Measure HTTP beside other frameworks in one interleaved run.
 	@.venv-bench/bin/python -m bench.http $(ARGS)
 
 bench-live: .venv-bench/.ready ## Measure sockets beside other frameworks in one interleaved run.
 	@.venv-bench/bin/python -m bench.live $(ARGS)
+
+bench-jobs: .venv-bench/.ready .venv-bench-jobs/.ready ## Measure jobs beside other queues on the same store.
+	@.venv-bench/bin/python -m bench.jobs $(ARGS)
 
 tree: .venv/.ready ## Print the tree, one line for what each part is for.
 	@$(PYTHON) -m scripts.tree
@@ -71,6 +74,9 @@ $(TOOLS):
 
 .venv-bench/.ready: $(TOOLS) bench/locked.txt bench/pyproject.toml pyproject.toml
 	@scripts/bootstrap environment .venv-bench newest bench/locked.txt .
+
+.venv-bench-jobs/.ready: $(TOOLS) bench/jobs/locked.txt bench/jobs/pyproject.toml
+	@scripts/bootstrap environment .venv-bench-jobs newest bench/jobs/locked.txt
 
 # An environment knows its own path: one that was moved or copied along with the folder is made again.
 MADE_IN := $(shell cat .tools/.made-in 2>/dev/null)

@@ -39,6 +39,8 @@ LOCKS = (
     Lock("locked.txt", ("pyproject.toml", "olympus/pyproject.toml"), groups=("dev", "pages")),
     # The framework is measured on the versions it is locked on.
     Lock("bench/locked.txt", ("bench/pyproject.toml", "pyproject.toml"), agrees_with="locked.txt"),
+    # Apart from the framework: some of these hold redis-py back.
+    Lock("bench/jobs/locked.txt", ("bench/jobs/pyproject.toml",)),
 )
 
 
