@@ -13,6 +13,7 @@ from typing import Any, Self
 from click.testing import CliRunner
 
 from antiphon.application import App
+from antiphon.client import Client
 from antiphon.core.action import Action, Stream
 from antiphon.core.caller import SYSTEM, Caller
 from antiphon.core.clock import Clock
@@ -169,6 +170,13 @@ class HttpClient:
     def __init__(self, port: int) -> None:
         self.port = port
         self.cookies: dict[str, str] = {}
+
+    @asynccontextmanager
+    async def live(self, path: str = "/ws") -> AsyncGenerator[Client]:
+        """The Python client on a socket that is known by this client's cookies, connected for as long as the block."""
+        cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        async with Client.connect(f"ws://{HOST}:{self.port}{path}", cookie=cookie or None) as client:
+            yield client
 
     async def request(
         self,
