@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from sqlalchemy import insert, select, text
 
-from antiphon import Context, Module, NotFound, Work, action, allow, anyone, get, put, timeout
+from antiphon import Context, Module, NotFound, Work, action, allow, anyone, get, post, put, timeout
 from tests.services.database_stage import ENDLESS, counters
 
 module = Module(__name__, needs=[Work])
@@ -43,7 +43,7 @@ async def sneak(ctx: Context) -> int:
     return 1
 
 
-@action("numbers:pour", get("/numbers/pour"), allow(anyone))
+@action("numbers:pour", post("/numbers/pour"), allow(anyone))
 async def pour(ctx: Context, fail_at: int) -> AsyncIterator[int]:
     """Write numbers, one for each item, and fail at one of them."""
     for number in range(1, 5):

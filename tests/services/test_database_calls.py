@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from antiphon import App, NotFound, TimedOut
+from antiphon import App, Defect, NotFound, TimedOut
 from antiphon.testing.app import TestApp
 from tests.services import database_actions as actions
 from tests.services.database_stage import SCHEMA, engine_of
@@ -96,3 +96,11 @@ async def test_the_database_is_a_part_of_readiness(app: TestApp) -> None:
     answer = await app.client().get("/readyz")
 
     assert (answer.status, answer.json) == (200, {"ready": True, "checks": {"database": "up"}})
+
+
+async def test_what_only_reads_writes_on_no_transport(app: TestApp) -> None:
+    """An action that is reached by GET alone changes nothing, also where nobody says GET."""
+    with pytest.raises(Defect):
+        await app.call(actions.sneak)
+
+    assert await app.call(actions.list_numbers) == []

@@ -128,6 +128,12 @@ class AnyAction:
             return get_args(returns)[0]
         return NoneType if returns is None else returns
 
+    @cached_property
+    def reads_only(self) -> bool:
+        """Whether it changes nothing, on whatever transport it is called: each trait that has a word on it says so."""
+        words = [word for trait in self.traits if (word := trait.reads_only) is not None]
+        return bool(words) and all(words)
+
     def trait[T](self, kind: type[T]) -> T | None:
         """The trait of this kind, or None."""
         return find(self.traits, kind)

@@ -32,6 +32,11 @@ class Trait:
         return ""
 
     @property
+    def reads_only(self) -> bool | None:
+        """Whether the action changes nothing, as far as this trait can say; None when it has no word on that."""
+        return None
+
+    @property
     def needs(self) -> Iterable[type]:
         """Services that must be there for this trait to work."""
         return ()

@@ -51,6 +51,10 @@ class Route(Trait):
         """Whether the method changes nothing (RFC 9110 §9.2.1)."""
         return self.method == "GET"
 
+    @property
+    def reads_only(self) -> bool:
+        return self.safe
+
     def problems(self, action: AnyAction) -> Iterable[str]:
         if not answers_on(action, "http"):
             yield f"{action.where}: {action.name} has a route, and its only(...) leaves HTTP out. Take one away."

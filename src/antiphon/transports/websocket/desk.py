@@ -83,11 +83,13 @@ class Desk:
             runner = self._runners[name] = self.runtime.runner(name)
         return runner
 
-    def context(self, name: str, connection: Connection, *, seconds: float | None = None) -> Context:
+    def context(
+        self, name: str, connection: Connection, *, seconds: float | None = None, safe: bool = False
+    ) -> Context:
         """A context for one frame."""
         runtime = self.runtime
         deadline = runtime.clock.monotonic() + (runtime.call_seconds if seconds is None else seconds)
-        return Context(runtime, name, connection, deadline=deadline)
+        return Context(runtime, name, connection, deadline=deadline, safe=safe)
 
     # Who is here
 
