@@ -99,6 +99,47 @@ async def test_a_call_can_wait_for_its_client_to_leave(stage: Stage, half: bool)
     assert story.how == "left"
 
 
+async def test_what_was_asked_before_a_half_close_is_answered(stage: Stage) -> None:
+    """Each request of the pipeline, in its order; then the connection ends."""
+
+    async def first(request: Request) -> Answer:
+        await request.wait_until_left()
+        return text("first")
+
+    async def second(request: Request) -> Answer:
+        await asyncio.sleep(0)
+        return text("second")
+
+    stage.plays |= {b"/1": first, b"/2": second}
+    async with talking(stage) as client:
+        await client.segments([get("/1") + get("/2") + get("/") + get("/")[:9]])
+        await wait_until(lambda: stage.paths == [b"/1"], "the first request never came")
+        client.direct.shutdown(socket.SHUT_WR)
+        answers = [await client.answer() for _ in range(3)]
+        assert await client.rest() == b""
+
+    assert [answer.status for answer in answers] == [200, 200, 200]
+    assert stage.paths == [b"/1", b"/2", b"/"]
+
+
+async def test_a_body_that_a_half_close_cuts_off_behind_others_is_told(stage: Stage) -> None:
+    """Its reader hears of it as if it had been the only one."""
+    story = Story()
+
+    async def first(request: Request) -> Answer:
+        await request.wait_until_left()
+        return text("first")
+
+    stage.plays |= {b"/1": first, b"/read": story.read}
+    async with talking(stage) as client:
+        await client.segments([get("/1") + b"POST /read" + HEAD + b"Content-Length: 10\r\n\r\nabc"])
+        await wait_until(lambda: stage.paths == [b"/1"], "the first request never came")
+        client.direct.shutdown(socket.SHUT_WR)
+        await wait_until(story.ended.is_set, "the reader never heard of it")
+
+    assert story.how == "left"
+
+
 async def test_whoever_waits_for_a_leaving_is_let_go_with_the_answer(stage: Stage) -> None:
     """The watcher is cancelled when the answer is out and the client stays."""
     watchers: list[asyncio.Task[None]] = []

@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
         "_cancels",
         "_closing",
         "_dropped_bytes",
+        "_heard",
         "_leaving",
         "_reader",
         "_request",
@@ -84,10 +85,9 @@ class Connection(asyncio.Protocol):
         self._reader = HeadReader(shared.bounds.head)
         self._request: ServerRequest | None = None
         self._task: asyncio.Task[None] | None = None
-        self._rest = b""
-        self._dropped_bytes = 0
+        self._rest, self._dropped_bytes = b"", 0
         self._cancels = NEVER
-        self._taking = self._closing = self._unread = self._begun = self._leaving = False
+        self._taking = self._closing = self._unread = self._begun = self._leaving = self._heard = False
 
     # What the transport tells
 
@@ -114,10 +114,10 @@ class Connection(asyncio.Protocol):
                 self.abort()
 
     def eof_received(self) -> bool:
-        """The client sends no more. It may still read, so an answer that is soon there is written before the end."""
+        """The client sends no more. It may still read, so what it has asked for is answered before the end."""
         if self._request is None:
             return False
-        self._closing = True
+        self._heard, self._closing = True, not self._rest
         self._request.leave()
         if self._cancels == AT_EOF:
             self._cancel()
@@ -183,7 +183,7 @@ class Connection(asyncio.Protocol):
             self._taking = False
         if flow.out:
             flow.flush()
-        if self._closing and self._request is None:
+        if (self._closing or self._heard) and self._request is None:
             self._end()
 
     def _begin(self, reader: HeadReader) -> bool:
@@ -197,6 +197,8 @@ class Connection(asyncio.Protocol):
         self._rest = reader.rest
         if not request.ended:
             self._rest = self._feed(request, request.begin_body, self._rest)
+        if self._heard:
+            request.leave()
         try:
             answer = self._respond(request)
         except Exception as defect:  # noqa: BLE001  # the last place where it can become an answer
@@ -243,7 +245,7 @@ class Connection(asyncio.Protocol):
             return
         if self.flow.out:
             self.flow.flush()
-        if self._closing:
+        if self._closing or (self._heard and not self._rest):
             self._end()
             return
         self._since = self.shared.now
@@ -310,10 +312,8 @@ class Connection(asyncio.Protocol):
         if self.flow.out:
             self.flow.flush()
         self._state, self._since = _ENDING, self.shared.now
-        if self._unread or self._rest:
-            self.flow.end_ours()
-        else:
-            self.flow.end()
+        end = self.flow.end_ours if self._unread or self._rest else self.flow.end
+        end()
         self._rest = b""
 
     # For whoever writes an answer
