@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from antiphon import App, Http, Websocket
-from antiphon.modules import accounts, channels, files, status
+from antiphon import App, Http, Websocket, Worker
+from antiphon.modules import accounts, channels, files, jobs, status
 from olympus import messages, streaming
 from olympus.board import board_page
+from olympus.roles import roles
 from olympus.tables import schema
 
 app = App(
     "olympus",
     version="0.1.0",
-    modules=[accounts, channels, files, status, messages, streaming],
-    transports=[Http(static=board_page), Websocket()],
-    values=[schema],
+    modules=[accounts, channels, files, jobs, status, messages, streaming],
+    transports=[Http(static=board_page), Websocket(), Worker()],
+    values=[schema, roles],
 )
 
 main = app.main

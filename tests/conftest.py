@@ -18,6 +18,9 @@ from antiphon.testing.engines import PostgresDatabases, PostgresServer, ValkeySe
 from antiphon.testing.leftovers import lasting_keys, tasks_left
 from antiphon.testing.waiting import wait_until
 
+BOUNDED = ("{jobs.*}:*", "{events.*}:log", "{known}:*")
+"""Keys that have a bound instead of a lifetime: queues, their unfinished jobs, and logs. Tests of queues say which."""
+
 EMPTY = "template1"
 """The database of PostgreSQL that has nothing in it."""
 
@@ -51,8 +54,8 @@ async def store_prefix(valkey: ValkeyServer, request: pytest.FixtureRequest) -> 
     """A prefix of its own for the test; afterwards every key under it must have a lifetime."""
     prefix = f"test-{token_hex(6)}"
     yield prefix
-    marks = request.node.iter_markers("lasting_keys")
-    allowed = tuple(str(pattern) for mark in marks for pattern in mark.args)
+    marks = [*request.node.iter_markers("lasting_keys")]
+    allowed = tuple(str(pattern) for mark in marks for pattern in mark.args) if marks else BOUNDED
     lasting = await lasting_keys(valkey.url, prefix, allowed=allowed)
     assert not lasting, f"keys without a lifetime: {lasting}"
 

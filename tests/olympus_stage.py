@@ -11,7 +11,10 @@ from antiphon.application import App
 from antiphon.core.caller import Caller
 from antiphon.core.clock import Clock
 from antiphon.core.middleware import Middleware
+from antiphon.core.module import Module
+from antiphon.modules.accounts import DEFAULT_TENANT_ID
 from antiphon.modules.accounts.roles import grant_role
+from antiphon.modules.accounts.tenants import join_tenant
 from antiphon.testing.app import HttpClient, TestApp
 from olympus.app import app
 
@@ -28,11 +31,12 @@ class Person:
         self.id = user_id
         self.client = client
         self.roles: frozenset[str] = frozenset()
+        self.tenant_id = DEFAULT_TENANT_ID
 
     @property
     def caller(self) -> Caller:
         """The same person, as an action sees them."""
-        return Caller(kind="user", id=self.id, roles=self.roles)
+        return Caller(kind="user", id=self.id, tenant_id=self.tenant_id, roles=self.roles)
 
 
 class Olympus:
@@ -60,11 +64,21 @@ class Olympus:
 
     async def admin(self, name: str = "Hera") -> Person:
         """Somebody with the role `admin`."""
+        return await self.holder("admin", name)
+
+    async def holder(self, role: str, name: str) -> Person:
+        """Somebody with this role."""
         person = await self.person(name, signed_in=False)
-        await self.running.call(grant_role, person.id, "admin")
-        person.roles = frozenset({"admin"})
+        await self.running.call(grant_role, person.id, role)
+        person.roles = frozenset({role})
         await self.sign_in(person)
         return person
+
+    async def move(self, person: Person, tenant_id: str) -> None:
+        """Put somebody into a tenant, without roles, and sign them in there."""
+        await self.running.call(join_tenant, person.id, tenant_id)
+        person.tenant_id, person.roles = tenant_id, frozenset()
+        await self.sign_in(person)
 
     async def sign_in(self, person: Person, *, password: str = PASSWORD) -> dict[str, Any]:
         """Sign in with the person's client."""
@@ -87,16 +101,25 @@ async def olympus_on(
     clock: Clock | None = None,
     middleware: Sequence[Middleware] = (),
     settings: Mapping[str, str] | None = None,
+    modules: Sequence[Module] = (),
+    values: Sequence[object] = (),
 ) -> AsyncGenerator[Olympus]:
-    """Run Olympus on these engines."""
-    environ = {"DATABASE_URL": database_url, "REDIS_URL": store_url, "REDIS_PREFIX": store_prefix, **(settings or {})}
+    """Run Olympus on these engines, with more modules and values beside its own."""
+    environ = {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": store_url,
+        "REDIS_PREFIX": store_prefix,
+        # A minute that ends during a test must not post a greeting into it.
+        "WORKER_SCHEDULES": "false",
+        **(settings or {}),
+    }
     olympus = App(
         app.name,
         version=app.version,
-        modules=app.modules,
+        modules=[*app.modules, *modules],
         transports=app.transports,
         middleware=middleware,
-        values=app.values,
+        values=[*app.values, *values],
     )
     async with TestApp.start(olympus, folder, environ, clock=clock) as running:
         yield Olympus(running, folder)

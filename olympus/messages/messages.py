@@ -74,5 +74,10 @@ def messages_of_call(ctx: Context, work: Work) -> Messages:
     return Messages(work)
 
 
+def messages_anywhere(ctx: Context, reason: str) -> Messages:
+    """The messages of every tenant. The reason is audited."""
+    return Messages(ctx.get(Work).unscoped(reason))
+
+
 def _message(row: Row[*tuple[Any, ...]]) -> Message:
     return Message(**row._mapping)  # pyright: ignore[reportPrivateUsage]  # the public name of a row's mapping

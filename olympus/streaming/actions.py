@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from antiphon import Context, Struct, action, allow, anyone, get
+from antiphon import Context, Struct, action, allow, anyone, get, limit
 
 TICK_SECONDS = 0.1
 
@@ -18,7 +18,7 @@ class Tick(Struct):
     n: int
 
 
-@action("streaming:counter", get("/streaming/counter"), allow(anyone))
+@action("streaming:counter", get("/streaming/counter"), allow(anyone), limit(None))
 async def count(ctx: Context, to: Annotated[int, Meta(ge=1, le=100)] = 5) -> AsyncIterator[Tick]:
     """Count from 1, a tenth of a second apart."""
     for n in range(1, to + 1):

@@ -10,14 +10,22 @@ import click
 
 from antiphon.core import app as core
 from antiphon.core.service import Provider
+from antiphon.services.access.roles import roles
 from antiphon.services.channels.service import channels, outgoing
+from antiphon.services.database.ledger import once
 from antiphon.services.database.service import database, work
-from antiphon.services.identity import identifier
+from antiphon.services.events.service import events
+from antiphon.services.identity import identifier, keyring, root_secret, token_ends
+from antiphon.services.limits.service import asker, limits, lockout
 from antiphon.services.logs import logs
 from antiphon.services.metrics import metrics
 from antiphon.services.passwords.service import passwords
 from antiphon.services.revocations import revocations
 from antiphon.services.sessions.service import sessions, tickets
+from antiphon.services.streams.outbox import outbox
+from antiphon.services.streams.service import streams
+from antiphon.services.streams.supervisor import supervisor
+from antiphon.services.tasks.service import batches, scheduler, schedules, tasks
 from antiphon.stores.redis import store
 from antiphon.stores.relay import relay
 from antiphon.transports.cli.program import program
@@ -37,9 +45,25 @@ class App(core.App):
         store,
         sessions,
         tickets,
+        asker,
+        limits,
+        lockout,
         identifier,
+        roles,
+        keyring,
+        root_secret,
+        token_ends,
         database,
         work,
+        once,
+        streams,
+        supervisor,
+        outbox,
+        events,
+        batches,
+        tasks,
+        schedules,
+        scheduler,
         passwords,
         relay,
         revocations,

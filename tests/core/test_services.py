@@ -311,6 +311,24 @@ async def test_an_optional_need_is_none_where_nothing_gives_it() -> None:
     assert beside.lines[:3] == ["+c", "+b", "+a with B"]
 
 
+class WithHalfOfIt(App):
+    """An application with a service at hand that lacks what it needs."""
+
+    catalogue: ClassVar[Sequence[Provider[Any]]] = (b,)
+
+
+async def test_an_optional_need_is_none_where_its_giver_cannot_open() -> None:
+    """A service at hand that lacks something itself, such as a database without a schema, is not there."""
+    diary = Diary()
+    app = WithHalfOfIt("half", values=[diary])
+    app.modules = app_of(a_perhaps).modules
+
+    async with started(app):
+        pass
+
+    assert diary.lines[0] == "+a with NoneType"
+
+
 async def test_a_need_is_fulfilled_by_a_narrower_class() -> None:
     """Who needs an A takes whatever is one."""
     async with started(app_of(narrow, b_of_a, values=[Diary()])) as runtime:

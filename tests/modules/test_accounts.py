@@ -266,28 +266,3 @@ async def test_a_stranger_is_asked_to_sign_in(olympus: Olympus, method: str, pat
     answer = await olympus.client().request(method, path)
 
     assert (answer.status, answer.error["type"]) == (401, "NOT_SIGNED_IN")
-
-
-async def test_a_role_counts_from_the_next_sign_in(olympus: Olympus) -> None:
-    """`role:grant` and `role:revoke` end the user's sessions, so that none has old rights."""
-    hera = await olympus.admin()
-    before = (await hera.client.get("/api/status")).json
-
-    await olympus.running.command("role:revoke", "--user-id", hera.id, "--role", "admin", "--as", "system")
-
-    assert "pid" in before
-    assert (await hera.client.get("/api/messages/list")).status == 401
-    await olympus.sign_in(hera)
-    assert "pid" not in (await hera.client.get("/api/status")).json
-
-
-async def test_granting_a_role_says_what_the_user_holds(olympus_anywhere: Olympus) -> None:
-    """`role:grant` gives the roles in alphabetical order; granting twice changes nothing."""
-    ada = await olympus_anywhere.person("Ada")
-
-    for role in ("editor", "admin", "editor"):
-        granted = await olympus_anywhere.running.command(
-            "role:grant", "--user-id", ada.id, "--role", role, "--as", "system"
-        )
-
-    assert granted.result == {"userId": ada.id, "roles": ["admin", "editor"]}

@@ -34,6 +34,11 @@ async def look(ctx: Context) -> str:
     return (await ctx.identify()).id
 
 
+def bare(caller: Caller) -> Caller:
+    """Who it is and what they may do, without how they are known."""
+    return Caller(caller.kind, caller.id, caller.tenant_id, caller.roles)
+
+
 class Browser(Connection):
     """A client that keeps the session id it is told, and remembers what it was told last."""
 
@@ -127,11 +132,13 @@ class _App(core.App):
 
 
 @asynccontextmanager
-async def staged(store: Store, needs: Iterable[type] = (), **settings: object) -> AsyncGenerator[Stage]:
+async def staged(
+    store: Store, needs: Iterable[type] = (), values: Iterable[object] = (), **settings: object
+) -> AsyncGenerator[Stage]:
     """The application on this store, with these settings of sessions, and what else the test needs."""
     clock = StandingClock()
     module = Module(__name__, needs=[Sessions, Identifier, *needs])
-    app = _App("stage", modules=[module], values=[store], settings={"session": settings}, clock=clock)
+    app = _App("stage", modules=[module], values=[store, *values], settings={"session": settings}, clock=clock)
     async with app.running(environ={"ANTIPHON_ENV": "test"}) as runtime:
         yield Stage(runtime, clock)
 
@@ -144,7 +151,7 @@ async def keys(store: Store) -> list[str]:
 async def trips(store: Store) -> int:
     """The commands and scripts that the server has run for us so far."""
     counts = await store.client.execute_command("INFO", "commandstats")
-    ours = ("hget", "hset", "hdel", "hgetall", "evalsha", "eval", "unlink")
+    ours = ("hget", "hmget", "hset", "hdel", "hgetall", "evalsha", "eval", "unlink")
     # What a script runs is counted too; reading runs none.
     return sum(counts[f"cmdstat_{name}"]["calls"] for name in ours if f"cmdstat_{name}" in counts)
 

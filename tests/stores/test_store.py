@@ -392,4 +392,6 @@ def test_every_setting_is_declared_with_its_doc() -> None:
     names = {setting.name: setting.env for setting in describe([RedisSettings])}
 
     assert names["redis.url"] == ("REDIS_URL",)
-    assert set(names) == {f"redis.{field}" for field in ("url", "prefix", "pool_size", "command_time", "connect_time")}
+    assert set(names) == {
+        f"redis.{field}" for field in ("url", "cluster", "prefix", "pool_size", "command_time", "connect_time")
+    }

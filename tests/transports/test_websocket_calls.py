@@ -219,13 +219,14 @@ async def test_a_ping_tells_the_time(live_anyhow: Stage) -> None:
         assert (await talker.ask(ping=True))["result"]["now"].endswith("Z")
 
 
-async def test_a_token_does_not_verify_yet(live: Stage) -> None:
-    """There are no access tokens, so none is believed; the token is not repeated."""
-    async with live.talker() as talker:
-        answer = await talker.ask(token="eyJhbGciOiJub25lIn0")
+async def test_a_token_that_is_of_no_use_changes_nothing(live: Stage) -> None:
+    """The frame is refused, and the socket goes on; a good one makes it whoever the token stands for."""
+    async with live.ada() as talker:
+        refused = await talker.ask(token="")
+        taken = await talker.ask(token="ben")
 
-    assert answer["error"]["type"] == "NOT_SIGNED_IN"
-    assert "eyJ" not in str(answer)
+    assert refused["error"]["type"] == "NOT_SIGNED_IN"
+    assert taken["result"]["user"]["id"] == "ben"
 
 
 async def test_calls_of_one_frame_each_may_come_in_one_packet(live: Stage, server: Server) -> None:

@@ -24,7 +24,10 @@ class Verdict:
 
 
 class Rule(Protocol):
-    """An async function from a call's context to a verdict. Its name is what logs and documentation say."""
+    """An async function from a call's context to a verdict. Its name is what logs and documentation say.
+
+    One that stands on services may name them in `needs`, and one made of others names those in `parts`.
+    """
 
     @property
     def __name__(self) -> str: ...
@@ -57,7 +60,7 @@ class Allow(Trait):
 
     @property
     def needs(self) -> Iterable[type]:
-        return () if self.open else (Identifier,)
+        return () if self.open else (Identifier, *(need for rule in self.rules for need in needs_of(rule)))
 
     async def admit(self, ctx: Context) -> None:
         """Return when the caller may. Raises NotSignedIn or Forbidden otherwise, and logs why."""
@@ -94,7 +97,19 @@ def all_of(*rules: Rule) -> Rule:
             scope = verdict.scope or scope
         return Verdict(granted=True, scope=scope)
 
-    return named(every, f"all_of({', '.join(rule.__name__ for rule in rules)})")
+    joined = named(every, f"all_of({', '.join(rule.__name__ for rule in rules)})")
+    every.__dict__.update(parts=rules, needs=tuple(need for rule in rules for need in needs_of(rule)))
+    return joined
+
+
+def needs_of(rule: Rule) -> tuple[type, ...]:
+    """The services that a rule stands on."""
+    return getattr(rule, "needs", ())
+
+
+def parts_of(rule: Rule) -> tuple[Rule, ...]:
+    """The rules that a rule is made of."""
+    return getattr(rule, "parts", ())
 
 
 def named(rule: Callable[[Context], Awaitable[Verdict]], name: str) -> Rule:
@@ -103,8 +118,8 @@ def named(rule: Callable[[Context], Awaitable[Verdict]], name: str) -> Rule:
     return rule
 
 
-async def require(rule: Rule, ctx: Context) -> None:
-    """Ask a rule inside an action or at a channel's door. Raises NotSignedIn or Forbidden."""
+async def require(rule: Rule, ctx: Context) -> Verdict:
+    """Ask a rule inside an action or at a channel's door. Raises NotSignedIn or Forbidden; else gives the verdict."""
     await ctx.identify()
     verdict = await rule(ctx)
     if not verdict.granted:
@@ -112,6 +127,7 @@ async def require(rule: Rule, ctx: Context) -> None:
             "call.refused", rules=[f"{rule.__name__}: {verdict.reason or 'refused'}"], roles=sorted(ctx.caller.roles)
         )
         raise refusal(ctx)
+    return verdict
 
 
 def refusal(ctx: Context) -> NotSignedIn | Forbidden:

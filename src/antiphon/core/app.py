@@ -15,7 +15,9 @@ from antiphon.core.action import AnyAction
 from antiphon.core.channel import ChannelTable, Publisher
 from antiphon.core.clock import Clock, Ids, RandomIds, SystemClock
 from antiphon.core.errors import SetupError
+from antiphon.core.event import EventTable
 from antiphon.core.info import AppInfo
+from antiphon.core.job import Events
 from antiphon.core.log import Logger, Silent
 from antiphon.core.middleware import Middleware
 from antiphon.core.module import Gathered, Module, gather
@@ -84,9 +86,11 @@ class App:
         gathered = gather(self.modules)
         problems = [problem for action in gathered.actions for problem in _problems(action)]
         problems += [problem for channel in gathered.channels for problem in channel.problems()]
+        problems += [problem for event in gathered.events for problem in event.problems()]
         if problems:
             raise SetupError(*problems)
         ChannelTable(gathered.channels)
+        EventTable(gathered.events)
         return gathered
 
     def plan(self, gathered: Gathered) -> Plan:
@@ -95,6 +99,7 @@ class App:
         for action in gathered.actions:
             wanted += [(action.name, need) for trait in action.traits for need in trait.needs]
         wanted += [(channel.name, Publisher) for channel in gathered.channels]
+        wanted += [(event.name, Events) for event in gathered.events]
         for transport in self.transports:
             wanted += [(transport.name, need) for need in transport.needs]
         if any(provider.gives is Logger for provider in (*gathered.services, *self.catalogue)):
@@ -142,12 +147,17 @@ class App:
         return runtime
 
     async def _listen(self, runtime: Runtime, listen: bool | Collection[str]) -> None:  # noqa: FBT001  # as `start` was given it
+        listening = [
+            transport
+            for transport in self.transports
+            if listen is True or (not isinstance(listen, bool) and transport.name in listen)
+        ]
+        runtime.listening = frozenset(transport.name for transport in listening)
         for service in {id(service): service for service in runtime.services.values()}.values():
             if isinstance(service, Background):
                 await service.begin(runtime)
-        for transport in self.transports:
-            if listen is True or (not isinstance(listen, bool) and transport.name in listen):
-                await transport.listen()
+        for transport in listening:
+            await transport.listen()
 
     def _runtime(
         self, gathered: Gathered, services: Services, sections: Mapping[type[Settings], Settings], log: Logger
@@ -159,6 +169,7 @@ class App:
             log=log,
             actions=gathered.actions,
             channels=ChannelTable(gathered.channels),
+            events=EventTable(gathered.events),
             scoped={scoped.gives: scoped for scoped in (*self._standard_scoped(), *gathered.scoped)},
             middleware=self.middleware,
             settings=sections,

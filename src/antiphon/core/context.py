@@ -15,12 +15,13 @@ from antiphon.core.action import Action, AnyAction, Call, Stream
 from antiphon.core.caller import ANONYMOUS, Caller
 from antiphon.core.connection import Connection
 from antiphon.core.durations import parse_duration
-from antiphon.core.errors import SetupError
+from antiphon.core.errors import NotFound, SetupError
 from antiphon.core.health import Health, health_of
 from antiphon.core.info import AppInfo
 from antiphon.core.job import Batch, Events, Job, Once, Priority, Run, Snoozed, Tasks, Terms
 from antiphon.core.log import Logger
 from antiphon.core.session import Identifier, Session, SessionSource
+from antiphon.core.tenancy import TenantEntered
 
 if TYPE_CHECKING:
     from antiphon.core.runtime import Runtime
@@ -154,6 +155,18 @@ class Context:
         if self._outer is not None:
             self._outer.become(caller)
 
+    def as_tenant(self, tenant_id: str) -> None:
+        """Work within this tenant from here on: the system, which has none, and callers whose scope is `any`.
+
+        For everybody else it checks the tenant that an input names. Raises NotFound for another than their own.
+        """
+        if tenant_id and tenant_id == self.caller.tenant_id:
+            return
+        if not tenant_id or not (self.caller.kind == "system" or (self.caller.signed_in and self.scope == "any")):
+            raise NotFound
+        self.tell(TenantEntered(tenant_id))
+        self.become(msgspec.structs.replace(self.caller, tenant_id=tenant_id))
+
     # When
 
     @property
@@ -242,6 +255,14 @@ class Context:
         """Run a streaming action with its rule and layers, and take its items one by one."""
         runner = self.runtime.runner(action.name)
         return cast("AsyncIterator[R]", runner.stream_within(self._inner(action.name), action.call(args, kwargs)))
+
+    @property
+    def outermost(self) -> Context:
+        """The call that came from outside: this one, or the one that it is part of."""
+        ctx = self
+        while ctx._outer is not None:
+            ctx = ctx._outer
+        return ctx
 
     def _inner(self, action_name: str) -> Context:
         inner = Context(

@@ -57,6 +57,13 @@ type Report = Callable[[float, str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
+class AskAgain:
+    """A fact for `ctx.tell`: the answer is not the last word, and there is more to know after so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One attempt of a job, from inside: `ctx.job`. Times are UTC; `attempt` counts from 1."""
 

@@ -1,4 +1,4 @@
-"""Gathers what a package defines: its actions, channels, services and scoped things, from its own files."""
+"""Gathers what a package defines: its actions, channels, events, services and scoped things, from its own files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from antiphon.core.action import AnyAction
 from antiphon.core.channel import AnyChannel
 from antiphon.core.errors import SetupError
+from antiphon.core.event import EventType, event_type
 from antiphon.core.service import Scoped, Service
 
 
@@ -23,6 +24,7 @@ class Gathered:
     services: list[Service[Any]] = field(default_factory=list[Service[Any]])
     scoped: list[Scoped[Any]] = field(default_factory=list[Scoped[Any]])
     channels: list[AnyChannel] = field(default_factory=list[AnyChannel])
+    events: list[EventType] = field(default_factory=list[EventType])
     needs: list[tuple[str, type]] = field(default_factory=list[tuple[str, type]])
 
 
@@ -40,6 +42,11 @@ class Module:
         """Import every file of the package and take what it defines. An import that fails is raised as it is."""
         for python in self._files():
             for value in vars(python).values():
+                if isinstance(value, type):
+                    # An event stays the class that it is, and says where it is from as any class does.
+                    if value.__module__ == python.__name__ and (declared := event_type(value)) is not None:
+                        into.events.append(declared)
+                    continue
                 if getattr(value, "module", None) != python.__name__:
                     continue
                 if isinstance(value, AnyAction):
@@ -79,6 +86,7 @@ def gather(modules: Iterable[Module | ModuleType | str]) -> Gathered:
     gathered.actions = list(dict.fromkeys(gathered.actions))
     gathered.services = list(dict.fromkeys(gathered.services))
     gathered.scoped = list(dict.fromkeys(gathered.scoped))
+    gathered.events = sorted(dict.fromkeys(gathered.events), key=lambda event: event.name)
     gathered.channels = sorted(dict.fromkeys(gathered.channels), key=lambda channel: channel.name)
     by_name: dict[str, AnyAction] = {}
     problems: list[str] = []

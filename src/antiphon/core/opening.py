@@ -102,7 +102,7 @@ class Planner:
                 self._visit_scoped(self._scoped[kind], path)
             return
         service = self._giver(kind)
-        if service is not None:
+        if service is not None and (not optional or self._can_open(service, ())):
             self._visit(service, path[-1].name, path)
         elif not optional:
             name = _name(kind)
@@ -110,6 +110,19 @@ class Planner:
                 f"Nothing gives {name}, which is needed: {_words(path)} → {name}. "
                 f"Add the module whose @service yields a {name}, or pass one as App(values=[...])."
             )
+
+    def _can_open(self, service: Service[Any], asked: tuple[Service[Any], ...]) -> bool:
+        """Whether everything is there that it cannot do without: an application without a schema has no database."""
+        for need in service.needs:
+            kind: Any = need.type
+            if need.optional or kind in self._given or kind in self._scoped or kind is Context:
+                continue
+            if isinstance(kind, type) and issubclass(kind, Settings):
+                continue
+            giver = self._giver(kind)
+            if giver is None or (giver not in asked and not self._can_open(giver, (*asked, service))):
+                return False
+        return True
 
     def _giver(self, kind: Any) -> Service[Any] | None:
         return next(

@@ -1,7 +1,8 @@
 """Runs one action, in the one order there is: admit, read the inputs, layers, the function, check, end, count.
 
     step        does                                                     when it fails
-    admit       identifies the caller and asks `allow`                   NotSignedIn, Forbidden; nothing was read
+    admit       identifies the caller, asks `allow`, then the limits     NotSignedIn, Forbidden, TooManyCalls; nothing
+                                                                         was read
     read        the transport reads the inputs                           InvalidInput, or the transport's own refusal
     layers      those of the application, then those of the traits       whatever they raise
     function    the action itself                                        its CallError; anything else is a Defect
@@ -26,9 +27,10 @@ from msgspec.structs import astuple
 from antiphon.core.access import Allow
 from antiphon.core.action import Action, AnyAction, Call
 from antiphon.core.context import Context
-from antiphon.core.errors import CallError, Defect, TimedOut, TransportFault
+from antiphon.core.errors import CallError, Defect, Forbidden, NotSignedIn, TimedOut, TransportFault
 from antiphon.core.inputs.schema import Inputs
 from antiphon.core.job import AlreadyDone, Snoozed
+from antiphon.core.limits import Gate, Limiter
 from antiphon.core.middleware import Middleware, join
 from antiphon.core.results import check_for
 from antiphon.core.tally import OK, Tally
@@ -50,6 +52,7 @@ class Runner:
         "_check",
         "_keywords",
         "action",
+        "admit",
         "allow",
         "instant",
         "runtime",
@@ -67,11 +70,13 @@ class Runner:
         self._check = check_for(action.result)
         allow = action.trait(Allow)
         self.allow = None if allow is None or allow.open else allow
+        limiter = runtime.find(Limiter)
+        self.admit = _join_admission(self.allow, limiter.gate(action) if limiter is not None else None)
         layers = [*middleware, *(layer for trait in action.traits if (layer := trait.layer(action)) is not None)]
         self._around = join(layers, self._innermost) if layers else None
         timeout = action.trait(Timeout)
         self.seconds = timeout.seconds if timeout is not None else runtime.call_seconds
-        self.instant = isinstance(action, Action) and action.instant and not layers and self.allow is None
+        self.instant = isinstance(action, Action) and action.instant and not layers and self.admit is None
         self.tallies: dict[str, Tally] = {}
 
     # One answer
@@ -104,8 +109,8 @@ class Runner:
         calls = self.runtime.calls
         try:
             calls.enter(ctx)
-            if self.allow is not None:
-                await self.allow.admit(ctx)
+            if self.admit is not None:
+                await self.admit(ctx)
             inputs: Any = read(source)
             if inputs.__class__ is CoroutineType:
                 inputs = await inputs
@@ -140,7 +145,7 @@ class Runner:
             self._count(ctx, outcome, monotonic() - started)
 
     async def run_within(self, ctx: Context, call: Call[Any]) -> Any:
-        """Run a call that another call makes: the end and the time are the outer call's."""
+        """Run a call that another call makes: the end and the time are the outer call's, which has paid for both."""
         if self.allow is not None:
             await self.allow.admit(ctx)
         result = await self._invoke(ctx, call.inputs)
@@ -172,8 +177,8 @@ class Runner:
         started = monotonic()
         try:
             self.runtime.calls.enter(ctx)
-            if self.allow is not None:
-                await self.allow.admit(ctx)
+            if self.admit is not None:
+                await self.admit(ctx)
             inputs: Any = read(source)
             if inputs.__class__ is CoroutineType:
                 inputs = await inputs
@@ -287,6 +292,29 @@ class Runner:
                 caller=ctx.caller.id or ctx.caller.kind,
                 trace_id=ctx.connection.trace_id,
             )
+
+
+def _join_admission(allow: Allow | None, gate: Gate | None) -> Callable[[Context], Awaitable[None]] | None:
+    """What a call from outside has to pass before its inputs are read; None when nothing stands there."""
+    if gate is None:
+        return allow.admit if allow is not None else None
+    if allow is None:
+        return gate.admit
+
+    async def admit(ctx: Context) -> None:
+        # The limits are on their way while the session is read, so that both take the time of one trip.
+        begun = gate.begin(ctx)
+        try:
+            await allow.admit(ctx)
+        except BaseException as error:
+            if begun is not None:
+                begun.withdraw()
+            if isinstance(error, NotSignedIn | Forbidden):
+                gate.refused(ctx)
+            raise
+        await gate.admit(ctx, begun)
+
+    return admit
 
 
 async def close_items(iterator: AsyncIterator[Any]) -> None:

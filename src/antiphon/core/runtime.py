@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from antiphon.core.action import AnyAction
 from antiphon.core.caller import Caller
@@ -13,6 +14,7 @@ from antiphon.core.clock import Clock, Ids
 from antiphon.core.connection import Connection
 from antiphon.core.context import Context
 from antiphon.core.errors import SetupError
+from antiphon.core.event import EventTable
 from antiphon.core.health import HealthCheck
 from antiphon.core.info import AppInfo
 from antiphon.core.log import Logger
@@ -47,6 +49,7 @@ class Runtime:
         log: Logger,
         actions: Sequence[AnyAction],
         channels: ChannelTable,
+        events: EventTable,
         scoped: Mapping[type, Scoped[Any]],
         middleware: Sequence[Middleware],
         settings: Mapping[type[Settings], Settings],
@@ -59,17 +62,34 @@ class Runtime:
         self.log = log
         self.actions = {action.name: action for action in actions}
         self.channels = channels
+        self.events = events
         self.scoped = scoped
         self.services = opened.by_type
         self.tallies = tallies
         self.calls = Calls(clock, MOST_CALLS)
         self.call_seconds = CALL_SECONDS
         self.logs_calls = True
+        self.listening: frozenset[str] = frozenset()
+        """The transports through which calls arrive; none while a command runs."""
+        self.ask_to_end: Callable[[str], None] | None = None
+        """Ends the process in good order, for this reason, where somebody starts it anew; None where nobody would."""
         self.started_at = clock.now()
         self._settings = settings
         self._opened = opened
         self._middleware = list(middleware)
         self._runners: dict[str, Runner] = {}
+
+    def apart(self, *, most_calls: int, call_seconds: float) -> Self:
+        """The same application for calls that are counted and ended by themselves, such as jobs beside requests.
+
+        A drain of the one does not wait for the calls of the other, nor cancel them.
+        """
+        other = copy(self)
+        other.calls = Calls(self.clock, most_calls)
+        other.call_seconds = call_seconds
+        # Each has the times and the calls of its runtime compiled into it.
+        other._runners = {}
+        return other
 
     def runner(self, name: str) -> Runner:
         """The runner of an action, compiled at first use. Raises KeyError for a name that is no action."""
@@ -77,6 +97,10 @@ class Runtime:
         if runner is None:
             runner = self._runners[name] = Runner(self, self.actions[name], self._middleware)
         return runner
+
+    def runner_of(self, action: AnyAction) -> Runner:
+        """The runner of an action that callers do not know by name, such as a listener; compiled anew."""
+        return Runner(self, action, self._middleware)
 
     def find(self, kind: type[T]) -> T | None:
         """The service of this type, or one that fulfils it, or None."""
@@ -108,10 +132,15 @@ class Runtime:
         *,
         request_id: str = "",
         caller: Caller | None = None,
-        safe: bool = False,
     ) -> Context:
         """A context for one call with its whole time, under this request id or one of its own."""
         deadline = self.clock.monotonic() + self.runner(action.name).seconds
         return Context(
-            self, action.name, connection, request_id=request_id, deadline=deadline, safe=safe, caller=caller
+            self,
+            action.name,
+            connection,
+            request_id=request_id,
+            deadline=deadline,
+            safe=action.reads_only,
+            caller=caller,
         )

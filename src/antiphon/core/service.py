@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from functools import cached_property
 from types import NoneType
@@ -10,12 +11,10 @@ from typing import (
     Any,
     Generic,
     NamedTuple,
-    Protocol,
     TypeVar,
     cast,
     get_args,
     get_origin,
-    runtime_checkable,
 )
 
 from antiphon.core.errors import SetupError
@@ -80,13 +79,15 @@ class Service(Provider[T]):
         return cast("AsyncGenerator[T]", self.function(*needs))
 
 
-@runtime_checkable
-class Background(Protocol):
-    """A service with work of its own for as long as the application serves. A command opens it and leaves it idle."""
+class Background(ABC):
+    """A service with work of its own for as long as the application serves. A command opens it and leaves it idle.
 
+    It says so by name (`class Feeds(Background)`): databases begin other things.
+    """
+
+    @abstractmethod
     async def begin(self, runtime: Runtime) -> None:
         """Begin that work, just before calls may arrive; the service's own closing ends it."""
-        ...
 
 
 class Scoped(Provider[T]):

@@ -48,7 +48,10 @@ class Session(Protocol):
         ...
 
     async def start(self, caller: Caller) -> None:
-        """Sign this caller in under a new id; an old session of this client is dead at once."""
+        """Sign this caller in under a new id; an old session of this client is dead at once.
+
+        The session is named by the caller's `sid`, or by a new one when that is empty.
+        """
         ...
 
     async def rotate(self, caller: Caller | None = None) -> None:
@@ -106,3 +109,16 @@ class SessionEnded:
 
     def __init__(self, *, found_dead: bool = False) -> None:
         self.found_dead = found_dead
+
+
+class CredentialShown:
+    """A fact: this call came with a token or an API key, which holds until `ends_at`.
+
+    `confirmed` is False when the store could not be asked whether it has ended since: rules that must be sure refuse.
+    """
+
+    __slots__ = ("confirmed", "ends_at")
+
+    def __init__(self, ends_at: datetime, *, confirmed: bool) -> None:
+        self.ends_at = ends_at
+        self.confirmed = confirmed

@@ -4,18 +4,20 @@
 #
 #   a sign-out, a revoke, a change of rights    told by name, and the socket is closed within a second (desk.py)
 #   the idle or the whole life of its session   nobody tells: it is looked at again when it should be over
+#   the end of its token or API key             the same; a `token` frame with the next one comes before
 #   a relay that was broken                     something may not have been told: everybody is looked at again
 #
 # Looking is the server's own question, so it keeps no session alive.
 
 from __future__ import annotations
 
+from datetime import datetime
 from math import inf
 from typing import NamedTuple
 
 from antiphon.core.caller import ANONYMOUS, Caller
 from antiphon.core.context import Context
-from antiphon.core.session import SessionSource
+from antiphon.core.session import CredentialShown, SessionSource
 
 SOONEST_SECONDS = 1.0
 
@@ -34,11 +36,19 @@ NOBODY = Standing()
 async def find_standing(ctx: Context) -> Standing:
     """Who the connection of this context is now. Raises Unavailable when that cannot be read."""
     caller = await ctx.identify()
-    if not caller.signed_in or ctx.connection.bearer is not None or ctx.runtime.find(SessionSource) is None:
+    if ctx.connection.bearer is not None:
+        shown = ctx.told(CredentialShown)
+        return Standing(caller) if shown is None else Standing(caller, caller.sid, _when(ctx, shown.ends_at))
+    if not caller.signed_in or ctx.runtime.find(SessionSource) is None:
         return Standing(caller)
     session = await ctx.session()
     if session.caller is None:
         # Known by something else than a session.
         return Standing(caller)
-    left = (session.idle_at - ctx.now).total_seconds()
-    return Standing(caller, session.sid, ctx.runtime.clock.monotonic() + max(SOONEST_SECONDS, left))
+    return Standing(caller, session.sid, _when(ctx, session.idle_at))
+
+
+def _when(ctx: Context, ends_at: datetime) -> float:
+    """That time by the monotonic clock, and not before the next look can be."""
+    left = (ends_at - ctx.now).total_seconds()
+    return ctx.runtime.clock.monotonic() + max(SOONEST_SECONDS, left)

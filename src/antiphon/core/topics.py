@@ -4,8 +4,9 @@
 #
 #     channel              topic             part in braces stands for
 #     messages             messages
-#     inbox:{user_id}      inbox:0199…       one or more of A-Z a-z 0-9 . _ -
+#     inbox:{user_id}      inbox:0199…       one or more of A-Z a-z 0-9 . _ - : @ =
 #
+# In a value `:`, `@` and `=` are written as in a URL (%3A %40 %3D), which is what `encodeURIComponent` makes of them.
 # So a topic is cut at its colons and compared part by part, and no two channels can mean the same topic.
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from antiphon.core.errors import InvalidInput, NotFound, SetupError
 MOST_LETTERS = 200
 """The longest name of a topic."""
 
-_NAME = re.compile(rf"[A-Za-z0-9:._-]{{1,{MOST_LETTERS}}}")
+_ESCAPES = {":": "%3A", "@": "%40", "=": "%3D"}
+_NAME = re.compile(rf"(?=.{{1,{MOST_LETTERS}}}\Z)(?:[A-Za-z0-9:._-]|{'|'.join(_ESCAPES.values())})+")
+_VALUE = re.compile(r"[A-Za-z0-9._:@=-]+")
+_ESCAPED = re.compile("|".join(_ESCAPES.values()))
 _TEXT = re.compile(r"[A-Za-z0-9._-]+")
 _SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
@@ -56,8 +60,10 @@ def topic_name(parts: Iterable[Part], values: Mapping[str, object]) -> str:
         text = part.text
         if part.parameter:
             text = str(msgspec.to_builtins(values[text]))
-            if not _TEXT.fullmatch(text):
-                raise InvalidInput.of(part.text, "cannot be part of a topic's name (letters, digits, and any of . _ -)")
+            if not _VALUE.fullmatch(text):
+                allowed = "letters, digits, and any of . _ - : @ ="
+                raise InvalidInput.of(part.text, f"cannot be part of a topic's name ({allowed})")
+            text = "".join(_ESCAPES.get(letter, letter) for letter in text)
         texts.append(text)
     name = ":".join(texts)
     if len(name) > MOST_LETTERS:
@@ -83,10 +89,15 @@ class Lookup[T]:
     def find(self, topic: str) -> tuple[T, dict[str, Any]]:
         """What the topic belongs to, and the texts of its parameters. Raises InvalidInput or NotFound."""
         if not _NAME.fullmatch(topic):
-            raise InvalidInput.of("topic", f"is not 1 to {MOST_LETTERS} letters, digits, or any of : . _ -")
+            raise InvalidInput.of("topic", f"is not 1 to {MOST_LETTERS} letters, digits, any of : . _ - or %3A %40 %3D")
         texts = topic.split(":")
         for parts, value in self._by_shape.get((texts[0], len(texts)), ()):
             pairs = list(zip(parts, texts, strict=True))
             if all(text if part.parameter else part.text == text for part, text in pairs):
-                return value, {part.text: text for part, text in pairs if part.parameter}
+                return value, {part.text: _plain(text) for part, text in pairs if part.parameter}
         raise NotFound("There is no such topic.")
+
+
+def _plain(text: str) -> str:
+    """A value as it was before it was written into a name."""
+    return _ESCAPED.sub(lambda found: chr(int(found[0][1:], 16)), text)

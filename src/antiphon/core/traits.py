@@ -84,6 +84,17 @@ class Only(Trait):
     def summary(self) -> str:
         return f"only {', '.join(sorted(self.transports))}"
 
+    def problems(self, action: AnyAction) -> Iterable[str]:
+        if self.transports - {"worker"}:
+            return
+        for field in action.schema.fields:
+            if field.secret or field.file:
+                what = "secret, and would lie in the store" if field.secret else "a file, which ends with its call"
+                yield (
+                    f"{action.where}: {action.name} is queued, and its input {field.name!r} is {what}. "
+                    f"Pass a reference to it."
+                )
+
 
 @dataclass(frozen=True, slots=True)
 class Raises(Trait):

@@ -30,6 +30,9 @@ async def admin(ctx: Context) -> Verdict:
 
 async def _has(ctx: Context, name: str) -> Verdict:
     caller = await ctx.identify()
+    if caller.permissions is not None:
+        # A role is more than the permissions that were given to a key.
+        return Verdict(granted=False, reason=f"an API key holds permissions, and never the role {name}")
     if caller.has_role(name):
         return GRANTED
     held = ", ".join(sorted(caller.roles)) or "none"

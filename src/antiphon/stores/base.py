@@ -13,6 +13,7 @@ from antiphon.core.errors import CallError, SetupError, Unavailable
 from antiphon.core.health import Health
 from antiphon.core.log import Logger
 from antiphon.stores.client import StoreAddress, StoreClient, StorePool
+from antiphon.stores.cluster import ClusterClient
 from antiphon.stores.outage import Outage
 from antiphon.stores.script import Script
 
@@ -39,6 +40,7 @@ class Store:
         command_time: timedelta = timedelta(seconds=1),
         connect_time: timedelta = timedelta(seconds=1),
         embedded: bool = False,
+        clustered: bool = False,
     ) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", prefix):
             raise SetupError(f"redis.prefix is {prefix!r}. Write 1 to 64 letters, digits, or any of _ . : -")
@@ -46,6 +48,8 @@ class Store:
         self.address = StoreAddress(url)
         self.health_reason = ""
         self.embedded = embedded
+        self.clustered = clustered
+        """Whether it is a Cluster, where a command that waits waits in one node."""
         self._log = log
         self._outage = Outage(log)
         self._options = self.address.connection()
@@ -60,9 +64,26 @@ class Store:
         return f"{self.prefix}:{text}"
 
     def connect(self, *, connections: int, command_time: timedelta) -> StoreClient:
-        """Another client of the same server, for commands that block: give it their time and a second more.
+        """Another client of the same store, for commands that block: give it their time and a second more.
 
-        Who asks for it closes it (`await client.aclose()`).
+        Who asks for it closes it (`await client.aclose()`). In a Cluster it finds the node of each command's keys.
+        """
+        if self.clustered:
+            client = ClusterClient(
+                self.address,
+                connections=connections,
+                command_time=command_time.total_seconds(),
+                connect_time=self._connect_time,
+                outage=self._outage,
+            )
+            # It has everything that the rest of Antiphon knows of a client, and redis-py gives the two no common type.
+            return cast("StoreClient", client)
+        return self.connect_node(connections=connections, command_time=command_time)
+
+    def connect_node(self, *, connections: int, command_time: timedelta) -> StoreClient:
+        """A client of the one server that the address names, also in a Cluster: for pub/sub, which reaches every node.
+
+        Who asks for it closes it.
         """
         pool = StorePool(connections, self._connect_time, self._options)
         return StoreClient(pool, command_time.total_seconds(), self._outage)

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
+from antiphon.core.errors import SetupError
 from antiphon.core.info import AppInfo
 from antiphon.core.log import Logger
 from antiphon.core.secrets import Secret
@@ -29,6 +30,9 @@ class RedisSettings(Settings, frozen=True):
         env("REDIS_URL"),
         doc("The Redis (7 or newer) or Valkey server: redis://, rediss:// or unix://. Empty: an embedded Valkey."),
     ] = Secret("")
+    cluster: Annotated[bool, doc("Whether the server is one of a Cluster; its other nodes are found through it.")] = (
+        False
+    )
     prefix: Annotated[str, doc("What every key begins with. Empty: the name of the application.")] = ""
     pool_size: Annotated[
         int, Meta(ge=1, le=10_000), doc("The most connections of one process; a call waits for a free one.")
@@ -49,6 +53,8 @@ async def store(settings: RedisSettings, info: AppInfo, log: Logger) -> AsyncIte
     """Shared state for sessions, limits, jobs and events. The process starts without it if it is away."""
     async with AsyncExitStack() as stack:
         embedded = embedded_valkey(settings, info, log)
+        if embedded is not None and settings.cluster:
+            raise SetupError("redis.cluster is true, and redis.url (REDIS_URL) names no node of a Cluster.")
         url = settings.url.reveal() if embedded is None else await stack.enter_async_context(embedded)
         opened = Store(
             url,
@@ -58,6 +64,7 @@ async def store(settings: RedisSettings, info: AppInfo, log: Logger) -> AsyncIte
             command_time=settings.command_time,
             connect_time=settings.connect_time,
             embedded=embedded is not None,
+            clustered=settings.cluster,
         )
         stack.push_async_callback(opened.close)
         await opened.greet()

@@ -91,7 +91,7 @@ class Relay:
         self._settings = settings
         self._clock = clock
         self._log = log
-        self._client = store.connect(connections=1, command_time=timedelta(seconds=store.client.command_time))
+        self._client = store.connect_node(connections=1, command_time=timedelta(seconds=store.client.command_time))
         self._ears: dict[str, _Ear] = {}
         self._unconfirmed: dict[str, int] = {}
         self._connection: AbstractConnection | None = None

@@ -25,7 +25,14 @@ from antiphon.transports.http.transport import Http
 
 HOST = "127.0.0.1"
 _BOUNDARY = "the-parts-of-this-form"
-BASE = {"ANTIPHON_ENV": "test", "HTTP_PORT": "0", "SESSION_COOKIE_SECURE": "false", "LOG_LEVEL": "warning"}
+BASE = {
+    "ANTIPHON_ENV": "test",
+    "HTTP_PORT": "0",
+    "SESSION_COOKIE_SECURE": "false",
+    "LOG_LEVEL": "warning",
+    # Calls are limited in tests as elsewhere, and the suite itself, which is one address, is over none of the defaults.
+    "LIMITS_SCALE": "1000",
+}
 
 
 @dataclass(frozen=True)

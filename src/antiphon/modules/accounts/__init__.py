@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from antiphon import Module, Passwords, Sessions, Tickets
-from antiphon.modules.accounts.tables import metadata
+from antiphon import Lockout, Module, Passwords, Roles, Sessions, Tickets
+from antiphon.modules.accounts import tables_identity
+from antiphon.modules.accounts.reports import PasswordResetAsked, RefreshTokenReused, reset_token
+from antiphon.modules.accounts.tables import DEFAULT_TENANT_ID, metadata
 from antiphon.modules.accounts.tables import users as users_table
 from antiphon.modules.accounts.users import PublicUser, Users
 
-__all__ = ["PublicUser", "Users", "metadata", "module", "users_table"]
+_ = tables_identity  # imported so that `metadata` holds its tables
 
-module = Module(__name__, needs=[Passwords, Sessions, Tickets])
+__all__ = [
+    "DEFAULT_TENANT_ID",
+    "PasswordResetAsked",
+    "PublicUser",
+    "RefreshTokenReused",
+    "Users",
+    "metadata",
+    "module",
+    "reset_token",
+    "users_table",
+]
+
+module = Module(__name__, needs=[Lockout, Passwords, Roles, Sessions, Tickets])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -14,11 +13,11 @@ from antiphon import (
     Fault,
     Forbidden,
     InvalidInput,
+    Lockout,
     NotFound,
     NotSignedIn,
     Passwords,
     Secret,
-    Struct,
     Ticket,
     Tickets,
     action,
@@ -26,41 +25,37 @@ from antiphon import (
     anyone,
     delete,
     get,
+    limit,
     post,
     put,
     raises,
     signed_in,
 )
-from antiphon.modules.accounts.users import Account, PublicUser, Users
+from antiphon.modules.accounts.devices import end_others
+from antiphon.modules.accounts.sign_in import WRONG, SignedIn, sign_in, sign_in_with_tokens, sign_out
+from antiphon.modules.accounts.tables import DEFAULT_TENANT_ID
+from antiphon.modules.accounts.users import Account, PublicUser, Users, users_anywhere
 
 type Name = Annotated[str, Meta(min_length=3, max_length=256)]
 type Password = Secret[Annotated[str, Meta(min_length=8, max_length=256)]]
 type GivenPassword = Secret[Annotated[str, Meta(min_length=1, max_length=256)]]
 
 
-class SessionTimes(Struct):
-    """When a session began, when it ends if nothing is called, and when it ends in any case."""
-
-    created_at: datetime
-    idle_at: datetime
-    expires_at: datetime
-
-
-class SignedIn(Struct):
-    """Who signed in, and how long that lasts."""
-
-    user: PublicUser
-    session: SessionTimes
-
-
-@action("user:create", put("/user", status=201, location="/user/{id}"), allow(anyone), raises(Conflict))
+@action(
+    "user:create",
+    put("/user", status=201, location="/user/{id}"),
+    allow(anyone),
+    limit("sign-up"),
+    raises(Conflict),
+)
 async def create_user(ctx: Context, name: Name, email: Email, password: Password) -> PublicUser:
     """Sign up. It does not sign in."""
     passwords = ctx.get(Passwords)
     _refuse_weak(passwords, password, name, email)
     # Hashed before the transaction begins: it takes long, and others wait to write.
     hashed = await passwords.hash(password)
-    account = await ctx.get(Users).add(ctx.new_id(), name, email, hashed)
+    users = users_anywhere(ctx, "whoever signs up has no tenant yet")
+    account = await users.add(ctx.new_id(), DEFAULT_TENANT_ID, name, email, hashed)
     return account.shown(to_oneself=True)
 
 
@@ -82,21 +77,23 @@ async def edit_user(
         raise InvalidInput("There is nothing to change. Give a name, an email or a password.")
     users, passwords = ctx.get(Users), ctx.get(Passwords)
     account = await users.require(ctx.caller.id)
-    changes: dict[str, str] = {}
+    changes: dict[str, Any] = {}
     if name is not UNSET:
         changes["name"] = name
     if email is not UNSET:
         changes["email"] = email.lower()
     if email is not UNSET or password is not UNSET:
+        if ctx.caller.via == "key":
+            raise Forbidden("An API key changes neither email nor password. Sign in.")
         await users.done()
-        await _prove(passwords, account, current_password)
+        async with ctx.get(Lockout).guess(ctx, account.email):
+            await _prove(passwords, account, current_password)
     if password is not UNSET:
         _refuse_weak(passwords, password, changes.get("name", account.name), changes.get("email", account.email))
         changes["password_hash"] = await passwords.hash(password)
     account = await users.change(account.id, changes)
     if password is not UNSET and not keep_others:
-        session = await ctx.session()
-        await session.end_others()
+        await end_others(ctx, account.id, ctx.caller.sid)
     return account.shown(to_oneself=True)
 
 
@@ -107,32 +104,38 @@ async def view_user(ctx: Context, user_id: str) -> PublicUser:
     return account.shown(to_oneself=account.id == ctx.caller.id)
 
 
-@action("session:create", put("/session", status=201), allow(anyone), raises(NotSignedIn))
-async def create_session(ctx: Context, email: str, password: GivenPassword) -> SignedIn:
-    """Sign in. Whatever is wrong, the answer and the time it takes are the same."""
-    users, passwords = ctx.get(Users), ctx.get(Passwords)
-    account = await users.find_by_email(email)
-    await users.done()
-    # An account that cannot sign in costs one hash like any other, so that the time tells nothing.
-    fits = await passwords.verify((account.password_hash or None) if account is not None else None, password)
-    if account is None or not account.may_sign_in or not fits:
-        raise NotSignedIn("Email or password is wrong.")
+@action("session:create", put("/session", status=201), allow(anyone), limit("sign-in"), raises(NotSignedIn))
+async def create_session(ctx: Context, email: str, password: GivenPassword, *, tokens: bool = False) -> SignedIn:
+    """Sign in. Whatever is wrong, the answer and the time it takes are the same.
+
+    A client that keeps no cookies asks for `tokens`: an access token for each call, and a refresh token for the next.
+    """
+    users, passwords = users_anywhere(ctx, "whoever signs in has not said to which tenant"), ctx.get(Passwords)
+    async with ctx.get(Lockout).guess(ctx, email):
+        account = await users.find_by_email(email)
+        await users.done()
+        # An account that cannot sign in costs one hash like any other, so that the time tells nothing.
+        fits = await passwords.verify((account.password_hash or None) if account is not None else None, password)
+        if account is None or not account.may_sign_in or not fits:
+            raise NotSignedIn(WRONG)
     if passwords.needs_rehash(account.password_hash):
         await users.rehash(account.id, await passwords.hash(password))
-    session = await ctx.session()
-    await session.start(await users.caller(account))
-    times = SessionTimes(session.created_at, session.idle_at, session.expires_at)
-    return SignedIn(account.shown(to_oneself=True), times)
+        account = await users.require(account.id)
+    caller, shown = await users.caller(account), account.shown(to_oneself=True)
+    await users.done()
+    if tokens:
+        times, pair = await sign_in_with_tokens(ctx, users, account, caller)
+        return SignedIn(shown, times, pair)
+    return SignedIn(shown, await sign_in(ctx, users, account, caller))
 
 
 @action("session:destroy", delete("/session"), allow(signed_in))
 async def destroy_session(ctx: Context) -> None:
-    """Sign out."""
-    session = await ctx.session()
-    await session.end()
+    """Sign out this device."""
+    await sign_out(ctx)
 
 
-@action("socket:ticket", post("/socket/ticket", status=201), allow(signed_in))
+@action("socket:ticket", post("/socket/ticket", status=201), allow(signed_in), limit(60, per="1m", by="user"))
 async def create_ticket(ctx: Context) -> Ticket:
     """Make a ticket for a socket of this session, for clients that can send no cookie with it: `/ws?ticket=…`.
 

@@ -18,9 +18,11 @@ class AccountDirectory(Directory):
     async def find_caller(self, who: str) -> Caller | None:
         """The user with this id or email, with their roles; None for nobody and for a disabled account."""
         async with self._database.transaction() as work:
-            users = Users(work, self._clock.now())
+            users = Users(
+                work.unscoped("a user is named by id or email, whose tenant is not known yet"), self._clock.now()
+            )
             account = await users.find(who) or await users.find_by_email(who)
-            if account is None or account.disabled_at is not None:
+            if account is None or not account.may_call:
                 return None
             return await users.caller(account)
 
@@ -42,7 +44,7 @@ class AccountNames(MemberNames):
         """The user's name; an empty text for nobody, and while the database is away: watching needs none."""
         try:
             async with self._database.transaction() as work:
-                account = await Users(work, self._clock.now()).find(user_id)
+                account = await Users(work.unscoped("the name of who is there"), self._clock.now()).find(user_id)
         except Unavailable:
             return ""
         return account.name if account is not None else ""

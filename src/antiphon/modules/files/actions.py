@@ -20,6 +20,7 @@ from antiphon import (
     allow,
     delete,
     get,
+    limit,
     post,
     raises,
     signed_in,
@@ -31,7 +32,13 @@ from antiphon.modules.files.storage import FileStorage
 type Description = Annotated[str, Meta(max_length=500)]
 
 
-@action("file:upload", post("/file", status=201, location="/file/{id}"), allow(signed_in), raises(TooLarge))
+@action(
+    "file:upload",
+    post("/file", status=201, location="/file/{id}"),
+    allow(signed_in),
+    limit("upload"),
+    raises(TooLarge),
+)
 async def upload_file(ctx: Context, file: Upload, description: Description = "") -> File:
     """Upload a file. Its name and its content have to agree on what it is, and that has to be an allowed type."""
     owner = _owner(ctx)

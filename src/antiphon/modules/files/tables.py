@@ -12,6 +12,7 @@ files = Table(
     "files",
     metadata,
     Column("id", Id, primary_key=True),
+    Column("tenant_id", Id, ForeignKey("tenants.id"), nullable=False),
     Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
     Column("name", String(255), nullable=False),
     Column("type", String(127), nullable=False),
@@ -19,5 +20,6 @@ files = Table(
     Column("sha256", String(64), nullable=False),
     Column("description", String(500), nullable=False, server_default=""),
     Column("created_at", UtcDateTime, nullable=False),
-    Index("ix_files_user_id", "user_id", "created_at"),
+    Index("ix_files_tenant_id", "tenant_id", "user_id", "created_at"),
+    Index("ix_files_user_id", "user_id"),
 )

@@ -24,6 +24,7 @@ from antiphon import (
     allow,
     anyone,
     get,
+    limit,
     raises,
 )
 
@@ -55,7 +56,7 @@ def _http_status(status: Status) -> Literal[200, 503]:
     return 200 if status.healthy else 503
 
 
-@action("status", get("/status", status=_http_status), allow(anyone))
+@action("status", get("/status", status=_http_status), allow(anyone), limit(None))
 async def status(ctx: Context) -> Status:
     """How the application and its parts are, each up, degraded or down."""
     # Side by side: each gives up after a second, and the answer has to be there within two.
@@ -72,7 +73,7 @@ async def status(ctx: Context) -> Status:
     )
 
 
-@action("swagger", get("/swagger"), allow(anyone), raises(NotFound, NotSignedIn, Forbidden))
+@action("swagger", get("/swagger"), allow(anyone), limit(None), raises(NotFound, NotSignedIn, Forbidden))
 async def swagger(ctx: Context) -> msgspec.Raw:
     """The OpenAPI document of every route, for those who may see the documentation."""
     http = ctx.get(Http)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -57,6 +57,13 @@ class Channels(Publisher):
     async def publish(self, ctx: Context, topic: Topic[Any], event: msgspec.Struct) -> None:
         await ctx.identify()
         ctx.get(Outgoing).add(ctx, topic, event)
+
+    async def show(self, tenant_id: str, events: Iterable[tuple[Topic[Any], msgspec.Struct]]) -> None:
+        """Show events at once, in their order, to the watchers in a tenant: for services, which have no call.
+
+        It never raises for a store that is away. Raises TooLarge for an event over `channels.event_bytes`.
+        """
+        await self.sender.send([self.sender.item(tenant_id, "", topic, event) for topic, event in events])
 
     async def ask_again(self, ctx: Context, topic: Topic[Any], user_id: str) -> None:
         await ctx.identify()

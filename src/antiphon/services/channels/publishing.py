@@ -46,19 +46,7 @@ class Outgoing:
 
     def add(self, ctx: Context, topic: Topic[msgspec.Struct], event: msgspec.Struct) -> None:
         """Take an event. It is encoded now, so that it shows what was true when it was published."""
-        channel, kind = topic.channel, type(event)
-        keys = topic_keys(ctx.caller.tenant_id, topic.name)
-        if kind not in channel.events and kind not in channel.ephemeral:
-            raise TypeError(f"{channel.where}: {channel.name} has no event {kind.__name__}")
-        entry = entry_of(event)
-        if len(entry.plain) > self._sender.settings.event_bytes:
-            raise TooLarge(f"An event has {self._sender.settings.event_bytes} bytes at most.")
-        if kind in channel.ephemeral:
-            self._items.append(Said(keys, ephemeral_message(ctx.caller.id, entry.plain), channel))
-        elif channel.replay:
-            self._items.append(Appended(keys, channel, entry, self._sender.logs.token()))
-        else:
-            self._items.append(Said(keys, LIVE + entry.plain, channel))
+        self._items.append(self._sender.item(ctx.caller.tenant_id, ctx.caller.id, topic, event))
 
     def ask(self, ctx: Context, topic: Topic[msgspec.Struct], user_id: str) -> None:
         """Have the door asked again."""
@@ -83,6 +71,23 @@ class Sender:
         self._log = log
         self._lost: dict[str, tuple[TopicKeys, AnyChannel]] = {}
         self._telling: asyncio.Task[None] | None = None
+
+    def item(
+        self, tenant_id: str, user_id: str, topic: Topic[msgspec.Struct], event: msgspec.Struct
+    ) -> Appended | Said:
+        """An event as it is sent, for the watchers in this tenant. Raises TooLarge, and TypeError for a foreign one."""
+        channel, kind = topic.channel, type(event)
+        keys = topic_keys(tenant_id, topic.name)
+        if kind not in channel.events and kind not in channel.ephemeral:
+            raise TypeError(f"{channel.where}: {channel.name} has no event {kind.__name__}")
+        entry = entry_of(event)
+        if len(entry.plain) > self.settings.event_bytes:
+            raise TooLarge(f"An event has {self.settings.event_bytes} bytes at most.")
+        if kind in channel.ephemeral:
+            return Said(keys, ephemeral_message(user_id, entry.plain), channel)
+        if channel.replay:
+            return Appended(keys, channel, entry, self.logs.token())
+        return Said(keys, LIVE + entry.plain, channel)
 
     async def send(self, items: Sequence[Appended | Said]) -> None:
         """Tell the nodes, in order. It never raises: the call has succeeded, whatever becomes of this."""

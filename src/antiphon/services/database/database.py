@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from time import monotonic
 
 import sqlalchemy.exc
-from sqlalchemy import text
+from sqlalchemy import literal, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from antiphon.core.errors import SetupError
@@ -27,6 +27,9 @@ from antiphon.services.database.address import Engine
 from antiphon.services.database.codes import NO_CONNECTION, code_of, is_away
 from antiphon.services.database.driver import Engines, Limits, Terms, driver_of
 from antiphon.services.database.errors import DatabaseAway, SilentServer, When, at_start, told
+from antiphon.services.database.fence import Fence
+from antiphon.services.database.notices import Notices
+from antiphon.services.database.reach import Reach
 from antiphon.services.database.schema import Schema
 from antiphon.services.database.transaction import Transaction
 from antiphon.services.database.work import Work
@@ -55,6 +58,7 @@ class Database:
         self.seen_at = 0.0
         self._terms = terms
         self._engines = engines
+        self.fence = Fence(schema.metadata)
         self._prepare: Prepare | None = None
         self._away = True
         self._not_before = 0.0
@@ -90,9 +94,12 @@ class Database:
     # Use
 
     @asynccontextmanager
-    async def transaction(self, *, write: bool = False) -> AsyncGenerator[Work]:
-        """A transaction outside of a call: committed at the end of the block, rolled back when it fails."""
-        work = Work(self, write=write)
+    async def transaction(self, *, write: bool = False, tenant_id: str = "") -> AsyncGenerator[Work]:
+        """A transaction outside of a call: committed at the end of the block, rolled back when it fails.
+
+        It stays within this tenant. Without one it reaches no table that has tenants, but by `work.unscoped(reason)`.
+        """
+        work = Work(self, write=write, reach=Reach(lambda: tenant_id))
         try:
             yield work
         except BaseException:
@@ -100,7 +107,11 @@ class Database:
             raise
         await work.commit()
 
-    async def begin(self, *, write: bool, limits: Limits) -> Transaction:
+    def notices(self, channel: str, heard: Callable[[], None]) -> Notices | None:
+        """Tells other processes that something has happened, and hears it from them; SQLite has no such thing."""
+        return Notices(self._terms, channel, heard, self.log) if self.engine == "postgresql" else None
+
+    async def open_transaction(self, *, write: bool, limits: Limits) -> Transaction:
         """A transaction on a connection from the pool: what a Work begins with. Raises what drivers raise."""
         if self._away:
             await self._reach()
@@ -131,7 +142,7 @@ class Database:
             return Health.UP
         try:
             work = Work(self, write=False, time_left=lambda: FRESH_SECONDS * 0.9)
-            await work.execute(text("SELECT 1"))
+            await work.execute(select(literal(1)))
             await work.commit()
         except Exception as error:  # noqa: BLE001  # whatever is wrong, the answer is a state
             return Health.DEGRADED if code_of(error.__cause__) == NO_CONNECTION else Health.DOWN

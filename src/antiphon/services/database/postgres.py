@@ -14,6 +14,7 @@ pool: SQLAlchemy resets only what is still in a transaction, where asyncpg's own
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
@@ -136,6 +137,23 @@ def open_postgres_for_migrating(terms: Terms) -> AsyncEngine:
         return await _connect(terms, 0.0)
 
     return create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool, hide_parameters=True)
+
+
+async def listen(
+    terms: Terms, channel: str, heard: Callable[[], None], ended: Callable[[], None]
+) -> PostgresConnection:
+    """A connection that calls `heard` for every NOTIFY on the channel, and `ended` when it is lost or closed."""
+
+    def on_notice(*_: object) -> None:
+        heard()
+
+    def on_end(*_: object) -> None:
+        ended()
+
+    connection: Any = await _connect(terms, terms.statement)
+    connection.add_termination_listener(on_end)
+    await connection.add_listener(channel, on_notice)
+    return connection
 
 
 async def _connect(terms: Terms, statement_seconds: float) -> PostgresConnection:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from sqlalchemy import Column, Index, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint
 
+from antiphon.core.errors import SetupError
+
 NAMES = {
     "pk": "pk_%(table_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -40,6 +42,17 @@ class Schema:
                     found[item.name] = item
         return found
 
+    def require(self, tables: MetaData, name: str, asker: str) -> None:
+        """Raise SetupError unless the application has these tables; `name` is how the public API calls them."""
+        missing = [table for table in tables.tables if table not in self.metadata.tables]
+        if missing:
+            raise SetupError(
+                f"{asker} needs tables that the schema does not hold: {', '.join(missing)}. "
+                f"Put them beside the others: `from antiphon import {name}`, then "
+                f"`for table in {name}.tables.values(): table.to_metadata(metadata)`; "
+                f"and write the migration with the command `migrate --make`."
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Unique:
@@ -65,7 +78,9 @@ def _columns_of(index: Index) -> list[Column[object]]:
 
 def _unique(table: Table, name: str, columns: list[Column[object]], info: dict[object, object]) -> Unique:
     blamed = info.get("input")
-    if blamed is None and len(columns) == 1:
-        blamed = columns[0].info.get("input")
+    # What is unique within a tenant is the fault of the other column.
+    own = [column for column in columns if column.name != "tenant_id"]
+    if blamed is None and len(own) == 1:
+        blamed = own[0].info.get("input")
     written = ", ".join(f"{table.name}.{column.name}" for column in columns)
     return Unique(name or written, written or name, str(blamed) if blamed is not None else None)

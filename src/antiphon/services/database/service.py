@@ -8,10 +8,12 @@ from antiphon.core.context import Context
 from antiphon.core.info import AppInfo
 from antiphon.core.log import Logger
 from antiphon.core.service import scoped, service
+from antiphon.core.tenancy import Unscoped
 from antiphon.services.database.address import read_address, sqlite_address
 from antiphon.services.database.database import Database
 from antiphon.services.database.driver import Engines, Terms
 from antiphon.services.database.migrations import Migrations
+from antiphon.services.database.reach import Reach
 from antiphon.services.database.schema import Schema
 from antiphon.services.database.settings import DatabaseSettings
 from antiphon.services.database.sqlite import open_sqlite
@@ -38,7 +40,12 @@ async def database(settings: DatabaseSettings, info: AppInfo, schema: Schema, lo
 @scoped
 def work(ctx: Context, database: Database) -> Work:
     """The call's transaction: reading for a safe call, writing for any other, ended with the call."""
-    made = Work(database, write=not ctx.safe, time_left=ctx.time_left)
+
+    def unscoped(reason: str) -> None:
+        ctx.tell(Unscoped(reason))
+
+    reach = Reach(lambda: ctx.caller.tenant_id, unscoped)
+    made = Work(database, write=not ctx.safe, time_left=ctx.time_left, reach=reach)
     ctx.at_end(made.end)
     return made
 

@@ -30,6 +30,7 @@ from antiphon.services.database.address import Engine
 from antiphon.services.database.codes import STALE_PLAN, code_of, is_away
 from antiphon.services.database.driver import Limits
 from antiphon.services.database.errors import When
+from antiphon.services.database.reach import NOWHERE, Reach
 from antiphon.services.database.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ R = TypeVar("R")
 
 type Values = Mapping[str, Any]
 type AfterCommit = Callable[[], Awaitable[None]]
+type BeforeCommit = Callable[[Work, Sequence[Any]], Awaitable[None]]
+"""Writes what was gathered for the end of a transaction, in it."""
 
 
 class Work:
@@ -50,17 +53,41 @@ class Work:
     and is right on both. Before something slow, such as hashing a password, `commit`: others may be waiting to write.
     """
 
-    __slots__ = ("_after", "_database", "_nested", "_open", "_spoiled", "_time_left", "_turn", "write")
+    __slots__ = (
+        "_after",
+        "_before",
+        "_database",
+        "_ender",
+        "_nested",
+        "_open",
+        "_reach",
+        "_spoiled",
+        "_time_left",
+        "_turn",
+        "_wrote",
+        "write",
+    )
 
-    def __init__(self, database: Database, *, write: bool, time_left: Callable[[], float] = lambda: inf) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        write: bool,
+        time_left: Callable[[], float] = lambda: inf,
+        reach: Reach = NOWHERE,
+    ) -> None:
         self.write = write
+        self._reach = reach
         self._database = database
         self._time_left = time_left
         self._turn = asyncio.Lock()
         self._open: Transaction | None = None
         self._spoiled: BaseException | None = None
         self._nested = 0
+        self._wrote = False
+        self._before: list[tuple[BeforeCommit, Any]] = []
         self._after: list[AfterCommit] = []
+        self._ender: asyncio.Task[Any] | None = None
 
     @property
     def engine(self) -> Engine:
@@ -71,6 +98,11 @@ class Work:
     def has_transaction(self) -> bool:
         """Whether a transaction is open, and so a connection held."""
         return self._open is not None
+
+    @property
+    def has_written(self) -> bool:
+        """Whether the open transaction holds more than readings."""
+        return self._open is not None and self._wrote
 
     # Statements
 
@@ -87,7 +119,10 @@ class Work:
 
         Raises DatabaseAway, TimedOut, Taken, Conflict, InvalidInput or Forbidden, as the table in `errors` says.
         """
-        return await self._run(lambda connection: connection.execute(statement, parameters))
+        fence = self._database.fence
+        if fence:
+            statement, parameters = fence.around(statement, parameters, self._reach.tenant())
+        return await self._execute(statement, parameters)
 
     async def scalar[T](
         self, statement: TypedReturnsRows[T, *tuple[Any, ...]], parameters: Values | None = None
@@ -105,19 +140,31 @@ class Work:
     async def savepoint(self) -> AsyncGenerator[None]:
         """Undo only this block when something in it fails; the error goes on, and the work can be used after it."""
         name = f"antiphon_{self._nested + 1}"
-        await self.execute(text(f"SAVEPOINT {name}"))
+        await self._execute(text(f"SAVEPOINT {name}"), None)
+        before, after = len(self._before), len(self._after)
         self._nested += 1
         try:
             yield
             self._refuse_if_spoiled()
         except BaseException:
+            del self._before[before:], self._after[after:]
             if self._open is not None:
                 self._spoiled = None
-                await self.execute(text(f"ROLLBACK TO SAVEPOINT {name}"))
+                await self._execute(text(f"ROLLBACK TO SAVEPOINT {name}"), None)
             raise
         finally:
             self._nested -= 1
-        await self.execute(text(f"RELEASE SAVEPOINT {name}"))
+        await self._execute(text(f"RELEASE SAVEPOINT {name}"), None)
+
+    def unscoped(self, reason: str) -> Work:
+        """This work without the fence around the tenant: rows of every tenant are in reach, and SQL as text is taken.
+
+        The reason is for the audit log. Rows that are added have to say their tenant.
+        """
+        if not reason:
+            raise ValueError('unscoped() needs a reason, such as unscoped("signing in knows no tenant yet").')
+        self._reach.unscoped(reason)
+        return Unscoped(self)
 
     # The end
 
@@ -129,9 +176,23 @@ class Work:
         """
         self._after.append(callback)
 
+    def before_commit[T](self, write: Callable[[Work, Sequence[T]], Awaitable[None]], item: T) -> None:
+        """Call `write(work, items)` within the transaction, as the last thing before its COMMIT.
+
+        It is called once with all the items that were given for it, in their order; several of them in the order in
+        which they were first named. What it raises fails the commit. A rollback, also of a savepoint, forgets the
+        items. For what has to follow from the transaction in the order of the commits: other transactions wait for the
+        rows that this one has touched, and so write theirs later.
+        """
+        if not self.write:
+            raise Defect("before_commit() on a reading transaction, which commits nothing: the action is safe (a GET).")
+        self._before.append((write, item))
+
     async def commit(self) -> None:
         """Commit what was done so far and give the connection back, then do what waits for it."""
         async with self._turn:
+            if self._before:
+                await self._finish_up()
             after, self._after = self._after, []
             spoiled = self._spoiled is not None
             opened, self._open = self._open, None
@@ -152,11 +213,7 @@ class Work:
     async def rollback(self) -> None:
         """Undo what was not committed and give the connection back."""
         async with self._turn:
-            opened, self._open = self._open, None
-            self._spoiled = None
-            self._after.clear()
-            if opened is not None:
-                await opened.undo()
+            await self._undo()
 
     async def end(self, error: BaseException | None) -> None:
         """Commit when all went well, else roll back: the call's step in `ctx.at_end`."""
@@ -168,21 +225,32 @@ class Work:
     # How it is done
 
     async def _run(self, job: Callable[[AsyncConnection], Awaitable[R]]) -> R:
+        if self._ender is not None and self._ender is asyncio.current_task():
+            return await self._step(job)  # what is written before a commit has the commit's own turn
         async with self._turn:
-            self._refuse_if_spoiled()
-            try:
-                result = await self._attempt(job)
-            except BaseException as error:  # noqa: BLE001  # it is raised again, in the caller's terms
-                await self._fail(error)
-                problem = self._database.told(error, When(writing=self.write))
-                raise problem from problem.__cause__
-            self._database.seen_at = monotonic()
-            return result
+            return await self._step(job)
+
+    async def _execute(self, statement: Executable, parameters: Values | Sequence[Values] | None) -> Any:
+        result = await self._run(lambda connection: connection.execute(statement, parameters))
+        self._wrote = self._wrote or not statement.is_select
+        return result
+
+    async def _step(self, job: Callable[[AsyncConnection], Awaitable[R]]) -> R:
+        self._refuse_if_spoiled()
+        try:
+            result = await self._attempt(job)
+        except BaseException as error:  # noqa: BLE001  # it is raised again, in the caller's terms
+            await self._fail(error)
+            problem = self._database.told(error, When(writing=self.write))
+            raise problem from problem.__cause__
+        self._database.seen_at = monotonic()
+        return result
 
     async def _attempt(self, job: Callable[[AsyncConnection], Awaitable[R]]) -> R:
         limits = self._limits()
         if self._open is None:
-            self._open = await self._database.begin(write=self.write, limits=limits)
+            self._wrote = False
+            self._open = await self._database.open_transaction(write=self.write, limits=limits)
             try:
                 return await self._open.run(job, limits)
             except Exception as error:
@@ -192,7 +260,7 @@ class Work:
                     raise
             opened, self._open = self._open, None
             await opened.undo()
-            self._open = await self._database.begin(write=self.write, limits=self._limits())
+            self._open = await self._database.open_transaction(write=self.write, limits=self._limits())
         return await self._open.run(job, limits)
 
     async def _fail(self, error: BaseException) -> None:
@@ -206,6 +274,30 @@ class Work:
         if self.write and opened.used:
             self._spoiled = error
         await opened.undo()
+
+    async def _finish_up(self) -> None:
+        """Write what waits for the end of the transaction; more may be named meanwhile."""
+        self._ender = asyncio.current_task()
+        try:
+            while self._before and self._spoiled is None:
+                write = self._before[0][0]
+                items = [item for other, item in self._before if other == write]
+                self._before = [each for each in self._before if each[0] != write]
+                await write(self, items)
+        except BaseException:
+            await self._undo()
+            raise
+        finally:
+            self._ender = None
+            self._before.clear()
+
+    async def _undo(self) -> None:
+        opened, self._open = self._open, None
+        self._spoiled = None
+        self._before.clear()
+        self._after.clear()
+        if opened is not None:
+            await opened.undo()
 
     async def _commit(self, opened: Transaction) -> None:
         try:
@@ -224,6 +316,45 @@ class Work:
     def _refuse_if_spoiled(self) -> None:
         if self._spoiled is not None:
             raise _defect()
+
+
+class Unscoped(Work):
+    """A work without its fence: the same transaction, and the same end."""
+
+    __slots__ = ("_within",)
+
+    def __init__(self, within: Work) -> None:
+        super().__init__(within._database, write=within.write, reach=within._reach)
+        self._within = within
+
+    @property
+    def has_transaction(self) -> bool:
+        return self._within.has_transaction
+
+    @property
+    def has_written(self) -> bool:
+        return self._within.has_written
+
+    async def execute(self, statement: Executable, parameters: Values | Sequence[Values] | None = None) -> Any:
+        """Run a statement as it is."""
+        return await self._within._execute(statement, parameters)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncGenerator[None]:
+        async with self._within.savepoint():
+            yield
+
+    def after_commit(self, callback: AfterCommit) -> None:
+        self._within.after_commit(callback)
+
+    def before_commit[T](self, write: Callable[[Work, Sequence[T]], Awaitable[None]], item: T) -> None:
+        self._within.before_commit(write, item)
+
+    async def commit(self) -> None:
+        await self._within.commit()
+
+    async def rollback(self) -> None:
+        await self._within.rollback()
 
 
 def _defect() -> Defect:

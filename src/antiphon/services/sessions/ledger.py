@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import msgspec
 
 from antiphon.core.clock import Clock
 from antiphon.core.errors import Unavailable
-from antiphon.services.sessions.record import MOVED_MILLIS, Absent, Place, Record, decode, encode, key_of_user
+from antiphon.services.sessions.record import (
+    MOVED_MILLIS,
+    RIGHTS,
+    Absent,
+    Place,
+    Record,
+    Rights,
+    decode,
+    decode_rights,
+    encode,
+    key_of_user,
+)
 from antiphon.services.sessions.settings import SessionSettings
 from antiphon.stores.base import Store
 from antiphon.stores.script import Script
@@ -17,6 +29,8 @@ _PUT = Script.beside(__file__, "put.lua")
 _TOUCH = Script.beside(__file__, "touch.lua")
 _LEAVE = Script.beside(__file__, "leave.lua")
 _KEEP = Script.beside(__file__, "keep.lua")
+_DROP = Script.beside(__file__, "drop.lua")
+_RIGHTS = Script.beside(__file__, "rights.lua")
 
 
 class Ledger:
@@ -36,16 +50,24 @@ class Ledger:
 
     async def read(self, place: Place, *, moves_on: bool = True) -> Record | Absent:
         """The session at this place, its idle life moved on when that is due. One trip; two once a minute."""
-        value = await self._store.client.hget(self._key(place), place.field)
+        value, held = cast(
+            "list[bytes | None]", await self._store.client.hmget(self._key(place), [place.field, RIGHTS])
+        )
         now = self.now()
-        record = self._living(decode(cast("bytes | None", value)), now)
-        if isinstance(record, Absent) or not moves_on or now - record.touched < self._touch:
+        record = self._living(decode(value), now)
+        if isinstance(record, Record) and moves_on and now - record.touched >= self._touch:
+            try:
+                record = await self._move_on(place, cast("bytes", value), record, now)
+            except Unavailable:
+                # It was read, so it is valid. A store that takes no writes, such as a full one, signs nobody out.
+                pass
+        if isinstance(record, Absent):
             return record
         try:
-            return await self._move_on(place, cast("bytes", value), record, now)
-        except Unavailable:
-            # It was read, so it is valid. A store that takes no writes, such as a full one, need not sign people out.
-            return record
+            return record.under(decode_rights(held))
+        except msgspec.DecodeError:
+            # Written by another version of this program: what was taken from the user is not known.
+            return Absent.ENDED
 
     async def add(self, place: Place, record: Record, *, instead_of: Place | None) -> list[str]:
         """Put a session there. The old one, if one is given, is dead from the same moment on.
@@ -69,6 +91,15 @@ class Ledger:
     async def end_others(self, place: Place) -> list[str]:
         """End every session of the user of this one, but this one. Gives the sids of those that ended."""
         return _texts(await self._store.run(_KEEP, [self._key(place)], [place.field]))
+
+    async def renew(self, user_id: str, rights: Rights) -> None:
+        """Let every session of a user have these rights from now on, unless it has newer ones."""
+        key = self._store.key(key_of_user(user_id))
+        await self._store.run(_RIGHTS, [key], [rights.version, encode(rights), MOVED_MILLIS])
+
+    async def end_named(self, user_id: str, sids: Sequence[str]) -> None:
+        """End the sessions of a user that have these names."""
+        await self._store.run(_DROP, [self._store.key(key_of_user(user_id))], sids)
 
     async def end_all(self, user_id: str) -> None:
         """End every session of a user."""

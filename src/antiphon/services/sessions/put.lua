@@ -20,7 +20,9 @@ local all = redis.call('HGETALL', sessions)
 local living, longest, replaced = {}, 0, false
 for at = 1, #all, 2 do
   local name, value, ends = all[at], read(all[at + 1])
-  if ends <= now then
+  if name == 'rights' then
+    -- It is no session, and goes with the key.
+  elseif ends <= now then
     redis.call('HDEL', sessions, name)
   elseif name == old and not value.moved then
     replaced = true

@@ -8,6 +8,8 @@
 #     value   {"user":…,"sid":…,"created":…,"touched":…,"tenant":…,"roles":[…]}   a session; times are milliseconds
 #                                                                                 since 1970
 #             {"moved":…}                                                         an id that was replaced at this time
+#     field   rights
+#     value   {"version":…,"roles":[…]}                                           what the user may do now
 #
 # A session id is <user>, which says where to look, and then 256 random bits: 67 letters of base64url. One read finds
 # it, and the store's content lets nobody make one. The key lives as long as the longest of its sessions may. A session
@@ -19,10 +21,15 @@
 # An id that was replaced is as dead as any other, and known as `moved` for a minute: calls that were on their way with
 # it when it changed must not answer "forget the cookie", or the client would forget the new one.
 
+# Roles are in each session as they were at its sign-in, with the version they are of; `rights` are those of the newest
+# change. Whichever is newer counts. So a change is one write for all sessions, those that are being made as well, and
+# a session with older roles shows that its id is from before the change: it gets a new one with its next HTTP call.
+
 from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64encode
+from datetime import UTC, datetime
 from enum import Enum
 from hashlib import sha256
 from secrets import token_urlsafe
@@ -41,6 +48,9 @@ _SID_BYTES = 16
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{67}")
 _PLACE = re.compile(r"([A-Za-z0-9_-]{24})\.([0-9a-f]{64})")
 _MOVED = b'{"moved":'
+
+RIGHTS = "rights"
+"""The field that holds what the user may do now."""
 
 
 class Absent(Enum):
@@ -79,7 +89,7 @@ class Place(NamedTuple):
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One session. Times are milliseconds since 1970."""
+    """One session. Times are milliseconds since 1970; `behind` when its id is older than the newest roles."""
 
     user: str
     sid: str
@@ -87,24 +97,52 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     touched: int
     tenant: str = ""
     roles: tuple[str, ...] = ()
+    version: int = 0
+    proved: int = 0
+    behind: bool = False
 
     @classmethod
     def of(cls, caller: Caller, *, sid: str, created: int, touched: int) -> Record:
         """The session of this caller."""
-        return cls(caller.id, sid, created, touched, caller.tenant_id, tuple(sorted(caller.roles)))
+        roles = tuple(sorted(caller.roles))
+        proved = 0 if caller.proved_at is None else int(caller.proved_at.timestamp() * 1000)
+        return cls(caller.id, sid, created, touched, caller.tenant_id, roles, caller.roles_version, proved)
 
     @property
     def caller(self) -> Caller:
         """Who signed in."""
-        return Caller("user", self.user, self.tenant, frozenset(self.roles))
+        return Caller(
+            "user",
+            self.user,
+            self.tenant,
+            frozenset(self.roles),
+            sid=self.sid,
+            via="session",
+            proved_at=datetime.fromtimestamp(self.proved / 1000, UTC) if self.proved else None,
+            roles_version=self.version,
+        )
+
+    def under(self, rights: Rights | None) -> Record:
+        """The session with the rights of now."""
+        if rights is None or rights.version <= self.version:
+            return self
+        return msgspec.structs.replace(self, roles=rights.roles, version=rights.version, behind=True)
 
     def ends(self, idle: int, life: int) -> int:
         """When it ends if nothing is called, with lives in milliseconds."""
         return min(self.touched + idle, self.created + life)
 
 
+class Rights(msgspec.Struct, frozen=True):
+    """What a user may do since the newest change."""
+
+    version: int
+    roles: tuple[str, ...] = ()
+
+
 encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Record).decode
+_decode_rights = msgspec.json.Decoder(Rights).decode
 
 
 def decode(value: bytes | None) -> Record | Absent:
@@ -117,6 +155,11 @@ def decode(value: bytes | None) -> Record | Absent:
         return _decode(value)
     except msgspec.DecodeError:
         return Absent.ENDED
+
+
+def decode_rights(value: bytes | None) -> Rights | None:
+    """What the field `rights` holds. Raises DecodeError: whoever cannot read what was taken must not guess."""
+    return None if value is None else _decode_rights(value)
 
 
 def new_token(user_id: str) -> str:

@@ -19,6 +19,8 @@ from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from antiphon.core.caller import ANONYMOUS, Caller
 from antiphon.core.context import Context
 from antiphon.core.errors import NotSignedIn
@@ -72,7 +74,7 @@ class StoredSession(Session):
 
     async def _start(self, caller: Caller) -> None:
         now, old = self._ledger.now(), self._record
-        record = Record.of(caller, sid=new_sid(), created=now, touched=now)
+        record = Record.of(caller, sid=caller.sid or new_sid(), created=now, touched=now)
         token = new_token(caller.id)
         ended = await self._ledger.add(Place.of(token), record, instead_of=self._place)
         self._begin(token, record)
@@ -89,6 +91,7 @@ class StoredSession(Session):
 
     async def _rotate(self, place: Place, record: Record, caller: Caller) -> None:
         renewed = Record.of(caller, sid=record.sid, created=record.created, touched=self._ledger.now())
+        renewed = msgspec.structs.replace(renewed, proved=renewed.proved or record.proved)
         token = new_token(caller.id)
         if not await self._ledger.replace(place, Place.of(token), renewed):
             # Ended from elsewhere since it was read: a new id must not bring it back.

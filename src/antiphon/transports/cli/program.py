@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,13 +18,14 @@ from antiphon.core.action import AnyAction
 from antiphon.core.app import App
 from antiphon.core.errors import InvalidInput, SetupError
 from antiphon.core.runtime import Runtime
+from antiphon.core.secrets import Secret
 from antiphon.core.traits import Deprecated, answers_on
 from antiphon.transports.cli.exits import EXITS, SETUP
-from antiphon.transports.cli.flags import flags_for
+from antiphon.transports.cli.flags import FROM_STDIN, flag_of, flags_for
 from antiphon.transports.cli.places import USAGE, load, split_place
 from antiphon.transports.cli.printing import Form, as_table, default_form, print_error
-from antiphon.transports.cli.running import run_command
-from antiphon.transports.cli.serving import Wishes, serve
+from antiphon.transports.cli.running import Who, run_command
+from antiphon.transports.cli.serving import Wishes, serve, work
 
 
 class Program(click.Group):
@@ -32,7 +35,7 @@ class Program(click.Group):
         super().__init__(app.name, help=f"{app.name} {app.version}: every action is a command.")
         self._app = app
         self._actions: dict[str, AnyAction] | None = None
-        for command in (_serve_command(app), _actions_command(self), _migrate_command(app)):
+        for command in (_serve_command(app), _worker_command(app), _actions_command(self), _migrate_command(app)):
             self.add_command(command)
         self.params.append(_version_option(app))
 
@@ -64,7 +67,8 @@ def program(app: App) -> click.Group:
 
 def _command(app: App, action: AnyAction) -> click.Command:
     def run(output: Form | None, as_whom: str | None, **given: Any) -> None:
-        sys.exit(run_command(app, action, given, as_whom, output or default_form()))
+        who = Who(as_whom, _token(app, given.pop(_BEARER, None), as_whom))
+        sys.exit(run_command(app, action, given, who, output or default_form()))
 
     return ActionCommand(
         app,
@@ -74,11 +78,39 @@ def _command(app: App, action: AnyAction) -> click.Command:
             *flags_for(action),
             click.Option(["--output"], type=click.Choice(["json", "table"]), help="How to print the result."),
             click.Option(["--as", "as_whom"], metavar="ID|EMAIL|system", help="Act as this user, or as the system."),
+            *_token_flag(app, action),
         ],
         help=action.description,
         short_help=action.description.partition("\n")[0],
         deprecated=deprecated.reason if (deprecated := action.trait(Deprecated)) is not None else False,
     )
+
+
+_BEARER = "as_token"
+
+
+def _token_flag(app: App, action: AnyAction) -> list[click.Option]:
+    """The flag `--token`; an action with an input of that name leaves the environment alone to carry the caller's."""
+    if any(flag_of(field) == "token" for field in action.schema.fields):
+        return []
+    words = (
+        f"Act as whom this access token or API key stands for; - reads it from standard input. Else {_variable(app)}."
+    )
+    return [click.Option(["--token", _BEARER], metavar="TEXT", help=words)]
+
+
+def _token(app: App, given: str | None, as_whom: str | None) -> Secret[str] | None:
+    if given is None:
+        # Whoever says --as has said who they are, whatever the environment holds.
+        return Secret(held) if as_whom is None and (held := os.environ.get(_variable(app))) else None
+    if as_whom is not None:
+        raise click.UsageError("--as and --token name two callers. Leave one of them out.")
+    return Secret(sys.stdin.readline().strip() if given == FROM_STDIN else given)
+
+
+def _variable(app: App) -> str:
+    """The environment variable that holds a token for this application's commands."""
+    return f"{re.sub('[^A-Z0-9]', '_', app.name.upper())}_TOKEN"
 
 
 class ActionCommand(click.Command):
@@ -130,13 +162,28 @@ def _serve_command(app: App) -> click.Command:
     @click.option("--unix", metavar="PATH", help="Listen on this Unix socket instead (http.unix).")
     @click.option("--workers", metavar="NUMBER|auto", help="Serve in so many processes, auto: one for each core.")
     @click.option("--reload", is_flag=True, help="Serve anew, in one process, whenever a file of the program changes.")
-    def serve_command(reload: bool, **given: str | None) -> None:  # noqa: FBT001  # click calls it so
+    @click.option("--worker/--no-worker", default=True, help="Work through jobs as well, in the same process.")
+    def serve_command(reload: bool, worker: bool, **given: str | None) -> None:  # noqa: FBT001  # click calls it so
         if reload and given["workers"] is not None:
             raise click.UsageError("--reload serves in one process. Leave --workers out.")
         variables = {f"HTTP_{name.upper()}": value for name, value in given.items() if value is not None}
-        sys.exit(serve(app, lambda runtime: greeting(app, runtime), Wishes(variables, reload=reload)))
+        listen = True if worker else {transport.name for transport in app.transports} - {"worker"}
+        wishes = Wishes(variables, reload=reload, listen=listen)
+        sys.exit(serve(app, lambda runtime: greeting(app, runtime), wishes))
 
     return serve_command
+
+
+def _worker_command(app: App) -> click.Command:
+    @click.command("worker", help="Work through jobs until a signal ends it.")
+    @click.option("--queues", metavar="NAME,…", help="Serve these queues alone (worker.queues).")
+    @click.option("--slots", metavar="NUMBER", help="Run so many jobs at once (worker.slots).")
+    def worker_command(**given: str | None) -> None:
+        variables = {f"WORKER_{name.upper()}": value for name, value in given.items() if value is not None}
+        wishes = Wishes(variables, listen=frozenset(("worker",)))
+        sys.exit(work(app, lambda runtime: greeting(app, runtime), wishes))
+
+    return worker_command
 
 
 def _actions_command(program: Program) -> click.Command:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import uvloop
@@ -23,6 +23,7 @@ from antiphon.core.context import Context
 from antiphon.core.errors import CallError, Defect, NotFound, SetupError
 from antiphon.core.inputs.schema import Inputs
 from antiphon.core.runtime import Runtime
+from antiphon.core.secrets import Secret
 from antiphon.transports.cli.exits import INTERRUPTED, exit_code
 from antiphon.transports.cli.flags import ask_secrets, read_flags
 from antiphon.transports.cli.printing import Form, print_error, print_item, print_result
@@ -31,13 +32,32 @@ QUIET: Mapping[str, Mapping[str, object]] = {"log": {"level": "warning"}}
 """A command's own log lines would drown its result; the settings can ask for them."""
 
 
-def run_command(app: App, action: AnyAction, given: Mapping[str, Any], as_whom: str | None, form: Form) -> int:
+class Who(NamedTuple):
+    """As whom a command is run: somebody who is named, or whoever a token stands for. Nobody where both are missing."""
+
+    named: str | None = None
+    token: Secret[str] | None = None
+
+
+class Terminal(Connection):
+    """The client's end of a command."""
+
+    def __init__(self, request_id: str, who: Who) -> None:
+        super().__init__("cli", id=request_id)
+        self._token = who.token
+
+    @property
+    def bearer(self) -> str | None:
+        return self._token.reveal() if self._token is not None else None
+
+
+def run_command(app: App, action: AnyAction, given: Mapping[str, Any], who: Who, form: Form) -> int:
     """Run an action with these flags; gives the exit code."""
     try:
         # Asked for before the loop runs: it would not hear an interrupt while it waits for a person.
         given = ask_secrets(action, given)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_run(app, action, given, as_whom, form))
+            return runner.run(_run(app, action, given, who, form))
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except BrokenPipeError:
@@ -46,14 +66,13 @@ def run_command(app: App, action: AnyAction, given: Mapping[str, Any], as_whom: 
         return 0
 
 
-async def _run(app: App, action: AnyAction, given: Mapping[str, Any], as_whom: str | None, form: Form) -> int:
+async def _run(app: App, action: AnyAction, given: Mapping[str, Any], who: Who, form: Form) -> int:
     request_id = app.ids.uuid7()
     try:
         async with app.running(defaults=QUIET) as runtime:
-            caller = await _caller(runtime, as_whom)
-            connection = Connection("cli", id=request_id)
-            ctx = runtime.context(action, connection, request_id=request_id, caller=caller)
-            if as_whom is not None:
+            caller = await _caller(runtime, who)
+            ctx = runtime.context(action, Terminal(request_id, who), request_id=request_id, caller=caller)
+            if who.named is not None and caller is not None:
                 # A command is quiet below this level, and who spoke in whose name has to be on record.
                 ctx.log.warning("cli.as", caller=caller.id or caller.kind)
             with _upload_folder(runtime, action) as folder:
@@ -91,12 +110,15 @@ def _upload_folder(runtime: Runtime, action: AnyAction) -> Generator[Path]:
         yield Path(folder)
 
 
-async def _caller(runtime: Runtime, as_whom: str | None) -> Caller:
-    if as_whom is None:
+async def _caller(runtime: Runtime, who: Who) -> Caller | None:
+    """Who calls; None when the call has to find out, by its token."""
+    if who.token is not None:
+        return None
+    if who.named is None:
         return ANONYMOUS
-    if as_whom == "system":
+    if who.named == "system":
         return SYSTEM
-    caller = await runtime.require(Directory, "--as").find_caller(as_whom)
+    caller = await runtime.require(Directory, "--as").find_caller(who.named)
     if caller is None:
         raise NotFound("There is no such user to act as.")
     return caller

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, NamedTuple
 
 import uvloop
@@ -29,11 +29,17 @@ type Greet = Callable[[Runtime], list[str]]
 """What an application says on the terminal once it serves."""
 
 
+LAST_SECONDS = 1.0
+"""How long what still runs after everything was closed has to end, before the process leaves without it."""
+
+
 class Wishes(NamedTuple):
     """What the command line asks for: settings as environment variables, which stand above the real ones, and more."""
 
     variables: Mapping[str, str]
     reload: bool = False
+    listen: bool | Collection[str] = True
+    """The transports that take calls: all of them, or those of these names."""
 
     def environ(self) -> dict[str, str]:
         """The environment with the wishes in it."""
@@ -47,7 +53,7 @@ def serve(app: App, greet: Greet, wishes: Wishes) -> int:
     place = Place.take()
     environ = wishes.environ()
     if place is not None:
-        return _run(_serve(app, greet, environ, Membership(place)))
+        return _run(_serve(app, greet, environ, wishes.listen, Membership(place)))
     try:
         ground = Ground.of(app, environ)
     except Exception as error:
@@ -58,7 +64,14 @@ def serve(app: App, greet: Greet, wishes: Wishes) -> int:
         return _run(_start_again(app, error))
     if wishes.reload or ground.workers > 1:
         return _run(_serve_crew(ground, reload=wishes.reload))
-    return _run(_serve(app, greet, environ, None))
+    return _run(_serve(app, greet, environ, wishes.listen, None))
+
+
+def work(app: App, greet: Greet, wishes: Wishes) -> int:
+    """Work through jobs until SIGTERM or SIGINT, in this process alone; gives the exit code."""
+    if not any(transport.name == "worker" for transport in app.transports):
+        return _tell(app, SetupError(f"{app.name} has no transport that runs jobs. Add Worker() to it."))
+    return _run(_serve(app, greet, wishes.environ(), wishes.listen, None))
 
 
 def _run(work: Coroutine[Any, Any, int]) -> int:
@@ -69,36 +82,70 @@ def _run(work: Coroutine[Any, Any, int]) -> int:
 # In this process
 
 
-async def _serve(app: App, greet: Greet, environ: Mapping[str, str], membership: Membership | None) -> int:
-    ending = asyncio.Event()
+class _Ending:
+    """When this process ends, and with which code."""
+
+    def __init__(self) -> None:
+        self.began = asyncio.Event()
+        self.code = 0
+
+    def on_signal(self) -> None:
+        """The first signal begins the end; the second does not wait for it."""
+        if self.began.is_set():
+            os._exit(1)
+        self.began.set()
+
+    def fail(self, reason: str) -> None:
+        """End because this process is of no more use; it leaves with 1, so that it is started anew."""
+        self.code = 1
+        _say([f"The process ends: {reason}"])
+        self.began.set()
+
+
+async def _serve(
+    app: App,
+    greet: Greet,
+    environ: Mapping[str, str],
+    listen: bool | Collection[str],  # noqa: FBT001  # as the application takes it
+    membership: Membership | None,
+) -> int:
+    ending = _Ending()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _on_signal, ending)
+        loop.add_signal_handler(number, ending.on_signal)
     if membership is not None:
         # SIGHUP is for the first process of the crew.
         loop.add_signal_handler(signal.SIGHUP, lambda: None)
         await membership.begin()
         app.values = (*app.values, membership.member)
     try:
-        runtime = await app.start(environ=environ, listen=True)
+        runtime = await app.start(environ=environ, listen=listen)
     except SetupError as error:
         return _tell(app, error)
+    runtime.ask_to_end = ending.fail
     if membership is None:
         _say(greet(runtime))
     else:
         membership.serves(greet(runtime), python_roots())
-    await ending.wait()
+    await ending.began.wait()
     runtime.log.info("app.draining")
     await app.stop()
     if membership is not None:
         await membership.end()
-    return 0
+    await _leave_behind(runtime, ending.code)
+    return ending.code
 
 
-def _on_signal(ending: asyncio.Event) -> None:
-    if ending.is_set():
-        os._exit(1)
-    ending.set()
+async def _leave_behind(runtime: Runtime, code: int) -> None:
+    """Leave at once when something does not end: a loop would wait for its tasks for ever."""
+    left = {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    if left and (await asyncio.wait(left, timeout=LAST_SECONDS))[1]:
+        runtime.log.error("app.left_behind", count=len(left))
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 # In several

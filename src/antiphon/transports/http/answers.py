@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from math import ceil
 from types import CoroutineType
 from typing import Any
 
@@ -11,9 +12,11 @@ import msgspec
 
 from antiphon.core.context import Context
 from antiphon.core.inputs.types import encode_kind
+from antiphon.core.job import AskAgain
 from antiphon.core.results import Download
 from antiphon.core.session import SessionEnded, SessionStarted
 from antiphon.transports.http.browsers import SECURITY
+from antiphon.transports.http.limits import limit_fields
 from antiphon.transports.http.routes import ETag, Route
 from antiphon.wire.conditional import EntityTag, http_date, not_modified, strong_tag, tag_of_bytes
 from antiphon.wire.cookies import clear_cookie, write_cookie
@@ -54,6 +57,9 @@ class Cookies:
                 )
                 return [(b"set-cookie", text.encode())]
             if isinstance(fact, SessionEnded):
+                if ctx.connection.bearer is not None:
+                    # A token has signed out; the cookie beside it was not read and is another sign-in's.
+                    return []
                 return [(b"set-cookie", clear_cookie(self.name, secure=self.secure).encode())]
         return []
 
@@ -85,7 +91,10 @@ class Answers:
         self._etag = tag
         self._cookies = cookies
         self._coding = coding
-        self._base: Headers = [*SECURITY, *policy, REVALIDATE if tag is not None else NO_STORE]
+        keeping = REVALIDATE if tag is not None else NO_STORE
+        if route.fresh_seconds:
+            keeping = (b"cache-control", b"public, max-age=%d" % route.fresh_seconds)
+        self._base: Headers = [*SECURITY, *policy, keeping]
         self._empty = FixedHeaders([*self._base, VARY])
         self._small = FixedHeaders([JSON, *self._base, VARY])
         self._large = FixedHeaders([JSON, *self._base, VARY_CODING])
@@ -140,6 +149,9 @@ class Answers:
         headers: Headers = []
         if ctx.facts:
             headers += self._cookies.headers(ctx)
+            headers += limit_fields(ctx.facts)
+            if (again := ctx.told(AskAgain)) is not None:
+                headers.append((b"retry-after", str(max(1, ceil(again.seconds))).encode()))
         if self._location is not None and result is not None:
             values = {name: getattr(result, name) for name in self._location.names}
             headers.append((b"location", self._location.fill(values).encode()))

@@ -12,6 +12,7 @@ from antiphon.core.runner import close_items
 from antiphon.transports.http.answers import NO_STORE, VARY, Answers
 from antiphon.transports.http.browsers import POLICY, SECURITY
 from antiphon.transports.http.connection import NO_PATH_INPUTS, HttpConnection, LeftWhileReading
+from antiphon.transports.http.limits import limit_fields
 from antiphon.transports.http.peers import is_plain
 from antiphon.transports.http.reading import InputReader
 from antiphon.transports.http.routes import ETag, Route
@@ -138,8 +139,9 @@ class Endpoint:
         read = self._reader.read_safe if self._safe else self._reader.read
         if request.method == "HEAD":
             await self._check(ctx, connection)
-            return StreamResponse(200, headers, _nothing())
+            return StreamResponse(200, [*headers, *limit_fields(ctx.facts)], _nothing())
         items = await self.runner.open_stream(ctx, read, (ctx, connection))
+        headers += limit_fields(ctx.facts)
         if ctx.steps:
             # What the rule opened is given back now: the client may never take a first item.
             await ctx.finish(None)
@@ -159,8 +161,8 @@ class Endpoint:
         """Refuse what a GET would refuse, without beginning the stream."""
         error: BaseException | None = None
         try:
-            if self.runner.allow is not None:
-                await self.runner.allow.admit(ctx)
+            if self.runner.admit is not None:
+                await self.runner.admit(ctx)
             inputs = self._reader.read_safe((ctx, connection))
             if isinstance(inputs, CoroutineType):
                 await inputs

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from antiphon.core.context import Context
-from antiphon.core.errors import CallError, Defect, NotSignedIn, Unavailable
+from antiphon.core.errors import CallError, Defect, Forbidden, NotSignedIn
 from antiphon.core.revocation import Revocations, Revoked
 from antiphon.core.runtime import Runtime
 from antiphon.core.standing import Standing, find_standing
@@ -17,7 +17,8 @@ from antiphon.core.standing import Standing, find_standing
 #   the server drains                      ends, and its client comes back
 #   its session or its user is out         ends with NOT_SIGNED_IN, on every node within a second
 #   its session has a new id               the same: whoever has the new id asks again
-#   revocations may have been missed       its caller is looked up again
+#   what its caller may do has changed     its rule is asked again, and it ends with the refusal
+#   revocations may have been missed       the same, after its caller was looked up again
 
 
 class Ending:
@@ -55,7 +56,8 @@ class StreamEnds:
         """A stream of this call begins. Raises Unavailable when its caller cannot be read."""
         ending = Ending()
         standing = await find_standing(ctx) if ctx.caller.kind == "user" else Standing(ctx.caller)
-        if standing.sid and self._forget is None and (revocations := self._runtime.find(Revocations)) is not None:
+        user = standing.caller.kind == "user"
+        if user and self._forget is None and (revocations := self._runtime.find(Revocations)) is not None:
             # Only now: an application without such streams listens to nobody.
             self._forget = revocations.subscribe(self._revoked)
         self._open[ending] = standing, ctx
@@ -82,7 +84,7 @@ class StreamEnds:
 
     def _revoked(self, revoked: Revoked) -> None:
         for ending, (standing, ctx) in [*self._open.items()]:
-            if revoked.what == "unknown" and standing.sid:
+            if _asks(revoked, standing):
                 look = asyncio.create_task(self._look(ending, ctx))
                 self._looks.add(look)
                 look.add_done_callback(self._looks.discard)
@@ -96,11 +98,22 @@ class StreamEnds:
         again = Context(self._runtime, ctx.action_name, connection, request_id=ctx.request_id, deadline=ctx.deadline)
         try:
             standing = await find_standing(again)
-        except (Unavailable, Defect):
+            if not standing.caller.signed_in:
+                raise NotSignedIn
+            allow = self._runtime.runner(ctx.action_name).allow
+            if allow is not None:
+                await allow.admit(again)
+        except (NotSignedIn, Forbidden) as refusal:
+            ending.end(refusal)
+        except (CallError, Defect):
             # The next word of the relay asks once more.
             return
-        if not standing.caller.signed_in:
-            ending.end(NotSignedIn())
+
+
+def _asks(revoked: Revoked, standing: Standing) -> bool:
+    if standing.caller.kind != "user":
+        return False
+    return revoked.what == "unknown" or (revoked.what == "rights" and standing.caller.id == revoked.id)
 
 
 def _ends(revoked: Revoked, standing: Standing) -> bool:

@@ -23,7 +23,9 @@ from antiphon.core.errors import (
     Unavailable,
 )
 from antiphon.core.inputs.kinds import Struct
+from antiphon.core.limits import OverLimit
 from antiphon.transports.base import ErrorObject, Told, encode_error, error_object
+from antiphon.transports.http.limits import problem_type
 from antiphon.wire.faults import WireFault
 from antiphon.wire.media import prefers
 from antiphon.wire.request import Request
@@ -60,6 +62,9 @@ class Problem(Struct, omit_defaults=True):
     timestamp: datetime
     fields: Any = msgspec.UNSET
     retry_after: int | msgspec.UnsetType = msgspec.UNSET
+    violated_policies: tuple[str, ...] | msgspec.UnsetType = msgspec.field(
+        default=msgspec.UNSET, name="violated-policies"
+    )
 
 
 def status_of(error: Told, request: Request) -> int:
@@ -95,7 +100,7 @@ def error_body(error: Told, request: Request, request_id: str, at: datetime, pub
     told: ErrorObject = error_object(error, request_id, at)
     status = status_of(error, request)
     problem = Problem(
-        type=f"{public_url}/docs/errors#{told.type}",
+        type=problem_type(error) or f"{public_url}/docs/errors#{told.type}",
         title=HTTPStatus(status).phrase,
         status=status,
         detail=told.message,
@@ -103,5 +108,6 @@ def error_body(error: Told, request: Request, request_id: str, at: datetime, pub
         timestamp=told.timestamp,
         fields=told.fields,
         retry_after=told.retry_after,
+        violated_policies=error.policies if isinstance(error, OverLimit) else msgspec.UNSET,
     )
     return PROBLEM.encode(), msgspec.json.encode(problem)

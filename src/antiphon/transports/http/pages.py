@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from antiphon.core.action import AnyAction
 from antiphon.core.errors import Conflict
+from antiphon.core.limits import Limiter
 from antiphon.transports.http.answers import NO_STORE, REVALIDATE, VARY
 from antiphon.transports.http.connection import NO_PATH_INPUTS
 from antiphon.transports.http.errors import PRECONDITION_FAILED
@@ -95,11 +96,12 @@ class DocsPages:
 
     def pages(self) -> list[tuple[str, Page]]:
         """Each page with its path."""
-        info = self._server.runtime.info
-        actions = list[AnyAction](self._server.runtime.actions.values())
+        runtime = self._server.runtime
+        info, limited = runtime.info, runtime.find(Limiter) is not None
+        actions = list[AnyAction](runtime.actions.values())
         return [
             ("/docs", SwaggerPage(self._server)),
-            ("/docs/openapi.json", self._page("application/json", lambda: openapi(info, actions))),
+            ("/docs/openapi.json", self._page("application/json", lambda: openapi(info, actions, limited=limited))),
             ("/docs/errors", self._page(HTML, lambda: errors_page(info.name, error_rows(actions)))),
             ("/docs/pages.css", self._asset(ASSETS / "pages.css", "text/css; charset=utf-8")),
             ("/docs/favicon.png", self._asset(SWAGGER / "favicon-32x32.png", "image/png")),

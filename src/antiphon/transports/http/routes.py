@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from antiphon.core.access import Allow
 from antiphon.core.action import AnyAction
+from antiphon.core.durations import parse_duration
 from antiphon.core.traits import Trait, answers_on
 from antiphon.wire.paths import PathTemplate
 
@@ -26,6 +29,7 @@ class Route(Trait):
     status: Status
     location: str
     outside: bool
+    fresh_seconds: int = 0
 
     @property
     def text(self) -> str:
@@ -58,6 +62,11 @@ class Route(Trait):
     def problems(self, action: AnyAction) -> Iterable[str]:
         if not answers_on(action, "http"):
             yield f"{action.where}: {action.name} has a route, and its only(...) leaves HTTP out. Take one away."
+        if self.fresh_seconds and ((rule := action.trait(Allow)) is None or not rule.open):
+            yield (
+                f"{action.where}: the route of {action.name} says fresh_for, so anybody's cache may keep the answer. "
+                f"That is for allow(anyone) only: take it out."
+            )
         if isinstance(self.path, str) and not self.path.startswith("/"):
             yield f"{action.where}: the path {self.path!r} of {action.name} must begin with a slash."
             return
@@ -74,9 +83,16 @@ class Route(Trait):
             yield f"{action.where}: {action.name} takes a file, which a GET cannot carry. Use put(...) or post(...)."
 
 
-def get(path: str | re.Pattern[str], *, status: Status = 200, outside: bool = False) -> Route:
-    """Answer GET (and HEAD). The action must change nothing: its transaction only reads."""
-    return Route("GET", path, status, "", outside)
+def get(
+    path: str | re.Pattern[str], *, status: Status = 200, outside: bool = False, fresh_for: str | timedelta = ""
+) -> Route:
+    """Answer GET (and HEAD). The action must change nothing: its transaction only reads.
+
+    `fresh_for` (`"5m"`) lets everybody keep the answer so long without asking: only for what is the same for anyone.
+    """
+    fresh = parse_duration(fresh_for) if isinstance(fresh_for, str) and fresh_for else fresh_for
+    seconds = int(fresh.total_seconds()) if isinstance(fresh, timedelta) else 0
+    return Route("GET", path, status, "", outside, seconds)
 
 
 def put(path: str | re.Pattern[str], *, status: Status = 200, location: str = "", outside: bool = False) -> Route:

@@ -16,6 +16,7 @@ from antiphon.transports.http.clients import Clients
 from antiphon.transports.http.connection import NO_PATH_INPUTS
 from antiphon.transports.http.ends import StreamEnds
 from antiphon.transports.http.errors import error_body, error_headers, status_of
+from antiphon.transports.http.limits import limit_fields
 from antiphon.transports.http.peers import Peers, is_plain
 from antiphon.transports.http.router import Router
 from antiphon.transports.http.settings import HttpSettings
@@ -160,6 +161,7 @@ class Server:
         headers = self._error_headers(error, kind, request_id)
         if ctx is not None:
             headers += self.cookies.headers(ctx)
+            headers += limit_fields(ctx.facts)
         return self.finish(request, Response(status_of(error, request), headers, body))
 
     def _error_headers(self, error: Told, kind: bytes, request_id: str) -> Headers:

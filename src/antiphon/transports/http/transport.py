@@ -12,6 +12,7 @@ from antiphon.core.action import AnyAction
 from antiphon.core.app import App
 from antiphon.core.context import Context
 from antiphon.core.errors import NotFound, SetupError
+from antiphon.core.limits import Limiter
 from antiphon.core.member import Member
 from antiphon.core.runtime import Runtime
 from antiphon.core.session import Identifier
@@ -263,7 +264,8 @@ class Http(HttpSurface):
         """The OpenAPI document of every route, as JSON; the same bytes on every start of one version."""
         if self._document is None:
             runtime = self.server.runtime
-            self._document = openapi(runtime.info, list[AnyAction](runtime.actions.values()))
+            limited = runtime.find(Limiter) is not None
+            self._document = openapi(runtime.info, list[AnyAction](runtime.actions.values()), limited=limited)
         return self._document
 
 

@@ -76,9 +76,7 @@ class SocketCalls:
         """Run a call, here and now if it never waits. Raises what refuses it before it begins."""
         client, desk = self._client, self._client.desk
         runner = desk.runner(str(said.action))
-        ctx = desk.context(
-            runner.action.name, client.connection, seconds=runner.seconds, safe=runner.action.reads_only
-        )
+        ctx = desk.context(runner.action.name, client.connection, seconds=runner.seconds, safe=runner.action.reads_only)
         if runner.instant:
             self._answer_now(said, runner, ctx)
             return

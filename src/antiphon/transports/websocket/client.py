@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, final
 
 from antiphon.core.caller import Caller
 from antiphon.core.context import Context
-from antiphon.core.errors import CallError, Conflict, Defect, NotSignedIn, TooManyCalls, TransportFault, Unavailable
+from antiphon.core.errors import CallError, Conflict, Defect, TooManyCalls, TransportFault, Unavailable
 from antiphon.core.session import SessionEnded, SessionStarted
 from antiphon.core.standing import NOBODY, Standing
 from antiphon.services.channels.frames import Frame, Kind
@@ -43,6 +43,7 @@ from antiphon.transports.websocket.frames import (
 )
 from antiphon.transports.websocket.outlet import Outlet, framed
 from antiphon.transports.websocket.rate import Rate
+from antiphon.transports.websocket.tokens import take_token, token_run
 from antiphon.transports.websocket.watching import subscribe
 from antiphon.wire.faults import malformed
 from antiphon.wire.websocket.face import Socket
@@ -174,7 +175,8 @@ class SocketClient:
             self._unsubscribe(str(said.unsubscribe))
             self.reply(result_frame(said.id, None))
         else:
-            raise NotSignedIn("This server gives no access tokens. Sign in with session:create, or with a ticket.")
+            token = token_run(self, said)
+            self.calls.start(token, lambda: take_token(self, said, token))
 
     def _unsubscribe(self, topic: str) -> None:
         if self._calls is not None:

@@ -66,8 +66,19 @@ class SocketConnection(Connection):
         self._key = self._bearer = None
 
     def sign_out(self) -> None:
-        """From here on calls come without a session."""
+        """From here on calls come without a session, and without a token."""
+        self._token = self._key = self._bearer = None
+
+    def show(self, bearer: str) -> None:
+        """From here on calls come with this access token, and with nothing else."""
+        self._bearer = bearer
         self._token = self._key = None
+
+    def showing(self, bearer: str) -> SocketConnection:
+        """The same, with this access token: to find out who it stands for before anything changes."""
+        asked = copy(self)
+        asked.show(bearer)
+        return asked
 
     def asked_by_server(self) -> SocketConnection:
         """The same, for what the server wants to know by itself."""

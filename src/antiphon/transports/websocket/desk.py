@@ -161,7 +161,7 @@ class Desk:
             self.channels.ask_watcher(client)
 
     def revoked(self, revoked: Revoked) -> None:
-        """Close the sockets of a session or a user that has ended."""
+        """Close the sockets of a session or a user that has ended, and look again at those with other rights."""
         what, name = revoked.what, revoked.id
         if what == "user":
             for client in [*self._by_user.get(name, ())]:
@@ -171,6 +171,10 @@ class Desk:
                 # Whoever does it itself is answered first, and then follows (client.py).
                 if not client.changes_session:
                     client.end(*_ENDS[what])
+        elif what == "rights":
+            for client in [*self._by_user.get(name, ())]:
+                # At once, and not with the next sweep: doors that were asked before know the old rights.
+                self.look(client)
         elif what == "unknown":
             for client in self.clients:
                 if client.caller.signed_in:

@@ -34,14 +34,14 @@ _SECURITY_SCHEMES: Node = {
 }
 
 
-def openapi(info: AppInfo, actions: Sequence[AnyAction]) -> bytes:
-    """The OpenAPI 3.1 document of every action that has a route, as JSON.
+def openapi(info: AppInfo, actions: Sequence[AnyAction], *, limited: bool = False) -> bytes:
+    """The OpenAPI 3.1 document of every action that has a route, as JSON; `limited` says that calls are.
 
     Raises SetupError, with the place, for a type that has no JSON Schema.
     """
     routed = sorted((action for action in actions if action.traits_of(Route)), key=lambda action: action.name)
     schemas = Schemas()
-    responses = Responses(schemas, error_rows(routed))
+    responses = Responses(schemas, error_rows(routed), limited=limited)
     paths: dict[str, dict[str, Node]] = {}
     for operation_id, action, route in _operations(routed):
         path, method = shown_path(route), route.method.lower()

@@ -17,9 +17,11 @@ from antiphon.core.errors import (
     InvalidInput,
     NotSignedIn,
     TimedOut,
+    TooManyCalls,
     Unavailable,
 )
 from antiphon.core.inputs.types import alternatives, plain
+from antiphon.core.limits import is_limited
 from antiphon.core.results import Download
 from antiphon.core.traits import Raises
 from antiphon.transports.http.errors import PRECONDITION_FAILED, STATUS
@@ -52,13 +54,20 @@ def raised(action: AnyAction) -> Iterator[type[CallError]]:
         yield from trait.errors
 
 
-def errors_of(action: AnyAction, route: Route, rows: Mapping[str, ErrorRow]) -> list[ErrorRow]:
-    """The errors that one operation can answer with, by status; the table is that of `responses`."""
+def errors_of(
+    action: AnyAction, route: Route, rows: Mapping[str, ErrorRow], *, limited: bool = False
+) -> list[ErrorRow]:
+    """The errors that one operation can answer with, by status; the table is that of `responses`.
+
+    `limited` says that limits are decided here at all.
+    """
     taken = Taken(action, route)
     allow = action.trait(Allow)
     names: set[str] = {Defect.type, Unavailable.type, TimedOut.type}
     if allow is not None and not allow.open:
         names |= {NotSignedIn.type, Forbidden.type}
+    if limited and is_limited(action):
+        names.add(TooManyCalls.type)
     if action.schema.fields:
         names |= {"MALFORMED", InvalidInput.type}
     if taken.body:

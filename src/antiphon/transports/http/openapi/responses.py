@@ -2,6 +2,7 @@
 
 error                                            when it is listed
 NOT_SIGNED_IN, FORBIDDEN                         the rule is another than `anyone`
+TOO_MANY_CALLS                                   it is under a limit
 MALFORMED, INVALID_INPUT                         it has inputs
 REQUEST_TIMEOUT, TOO_LARGE, UNSUPPORTED_…        it has a body
 NOT_ACCEPTABLE                                   it streams
@@ -46,9 +47,10 @@ _HEADERS_OF_ERRORS = {401: "WWW-Authenticate", 416: "Content-Range", 429: "Retry
 class Responses:
     """The answers of the operations of one document; errors are described once and shared."""
 
-    def __init__(self, schemas: Schemas, rows: Mapping[str, ErrorRow]) -> None:
+    def __init__(self, schemas: Schemas, rows: Mapping[str, ErrorRow], *, limited: bool) -> None:
         self._schemas = schemas
         self._rows = rows
+        self._limited = limited
         self._envelope = schemas.of(ErrorEnvelope, "the error object")
         self._error_content: Node = {
             JSON: {"schema": self._envelope},
@@ -64,7 +66,7 @@ class Responses:
     def of(self, action: AnyAction, route: Route) -> Node:
         """The responses of one operation, by status."""
         found: dict[int, Node] = self._results(action, route)
-        for status, rows in groupby(errors_of(action, route, self._rows), key=lambda row: row.status):
+        for status, rows in groupby(self._errors_of(action, route), key=lambda row: row.status):
             error = self._error(status, list(rows))
             found[status] = self._either(found[status], error) if status in found else error
         by_text = {str(status): found[status] for status in sorted(found)}
@@ -110,6 +112,9 @@ class Responses:
         return self._schemas.of(annotation, owner)
 
     # Errors
+
+    def _errors_of(self, action: AnyAction, route: Route) -> list[ErrorRow]:
+        return errors_of(action, route, self._rows, limited=self._limited)
 
     def _error(self, status: int, rows: list[ErrorRow]) -> Node:
         headers = [_HEADERS_OF_ERRORS[status]] if status in _HEADERS_OF_ERRORS else []

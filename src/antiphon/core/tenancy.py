@@ -1,0 +1,21 @@
+"""What a call says about tenants: facts that the audit log reads."""
+
+from __future__ import annotations
+
+
+class TenantEntered:
+    """A fact: the call works within a tenant that is not its caller's own."""
+
+    __slots__ = ("tenant_id",)
+
+    def __init__(self, tenant_id: str) -> None:
+        self.tenant_id = tenant_id
+
+
+class Unscoped:
+    """A fact: the call looks beyond its tenant, for this reason."""
+
+    __slots__ = ("reason",)
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason

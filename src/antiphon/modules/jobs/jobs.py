@@ -1,0 +1,141 @@
+"""Finds jobs for whoever asks: their owner and admins; for everybody else there is no such job."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from antiphon import (
+    Batches,
+    Caller,
+    Context,
+    InvalidInput,
+    JobFilter,
+    JobMessage,
+    JobRecord,
+    NotFound,
+    Outbox,
+    Queues,
+    Unavailable,
+    scoped,
+)
+from antiphon.modules.jobs.cursors import Cursor, read_cursor
+
+MISSING = "There is no such job."
+
+_MOST_LOOKS = 10
+"""A list that finds little in a deep queue ends its page rather than its time."""
+
+
+def is_admin(caller: Caller) -> bool:
+    """Whether this caller may look at everybody's jobs. A role is more than what was given to a key."""
+    return caller.has_role("admin") and caller.permissions is None
+
+
+class Jobs:
+    """The jobs of the application, within one call."""
+
+    def __init__(self, ctx: Context, queues: Queues, batches: Batches, outbox: Outbox | None) -> None:
+        self._ctx = ctx
+        self._queues = queues
+        self._batches = batches
+        self._outbox = outbox
+
+    async def require(self, job_id: str) -> JobRecord:
+        """A job of this caller, or any for an admin. Raises NotFound, also for a job of somebody else."""
+        found = await self._find(job_id)
+        if found is None or not _may_see(self._ctx.caller, found):
+            raise NotFound(MISSING)
+        return found
+
+    async def cancel(self, job: JobRecord) -> str:
+        """Stop a job; the state it is in then: a running one stops at its next sign of life.
+
+        Raises Conflict for one that has ended.
+        """
+        if job.message is not None and await self._queues.view(job.id) is None:
+            raise Unavailable("The job is still on its way into its queue. Try again.", retry_after=1.0)
+        cancelling = await self._queues.cancel(job.id)
+        if cancelling.state == "cancelled" and job.message is not None:
+            # It never ran, so no worker tells its batch.
+            await self._batches.report(job.message, "cancelled")
+        return cancelling.state
+
+    async def pages(self, queue: str, jobs: JobFilter, cursor: str, count: int) -> tuple[list[JobRecord], str]:
+        """Up to so many jobs, of one queue or of all, and the cursor of the next page ("" after the last)."""
+        at = read_cursor(cursor) if cursor else Cursor("", "")
+        names = [queue] if queue else sorted(await self._queues.known())
+        found: list[JobRecord] = []
+        for name in names:
+            if name < at.queue:
+                continue
+            place = at.place if name == at.queue else ""
+            for _ in range(_MOST_LOOKS):
+                page = await self._queues.list(name, jobs, cursor=place, count=count - len(found))
+                found += page.jobs
+                place = page.cursor
+                if len(found) >= count or not place:
+                    break
+            if place:
+                return found, Cursor(name, place).text
+            following = next((other for other in names if other > name), "")
+            if len(found) >= count and following:
+                return found, Cursor(following, "").text
+        return found, ""
+
+    async def each(self, queue: str, jobs: JobFilter, count: int) -> AsyncIterator[JobRecord]:
+        """Every job that fits, one by one."""
+        cursor = ""
+        while True:
+            page, cursor = await self.pages(queue, jobs, cursor, count)
+            for job in page:
+                yield job
+            if not cursor:
+                return
+
+    async def _find(self, job_id: str) -> JobRecord | None:
+        try:
+            found = await self._queues.view(job_id)
+            if found is not None or self._outbox is None:
+                return found
+            message = await self._outbox.waiting_job(self._ctx, job_id)
+            if message is not None:
+                return _on_its_way(message)
+            # It may have left the outbox between the two looks.
+            return await self._queues.view(job_id)
+        except InvalidInput:
+            return None
+
+
+@scoped
+def jobs_of_call(ctx: Context, queues: Queues, batches: Batches, outbox: Outbox | None) -> Jobs:
+    """The jobs, as this call may see them."""
+    return Jobs(ctx, queues, batches, outbox)
+
+
+def _may_see(caller: Caller, job: JobRecord) -> bool:
+    if is_admin(caller):
+        return True
+    of = None if job.message is None else job.message.caller
+    return of is not None and of.kind == "user" and (of.id, of.tenant_id) == (caller.id, caller.tenant_id)
+
+
+def _on_its_way(message: JobMessage) -> JobRecord:
+    """A job whose transaction has committed, and which is about to be sent."""
+    return JobRecord(
+        message.id,
+        message.id.rpartition(".")[0],
+        "waiting" if message.due_at is None else "scheduled",
+        attempt=0,
+        crashes=0,
+        cancelling=False,
+        reason="",
+        progress=None,
+        due_at=message.due_at,
+        started_at=None,
+        finished_at=None,
+        result=None,
+        result_omitted=False,
+        errors=(),
+        message=message,
+        raw=b"",
+    )

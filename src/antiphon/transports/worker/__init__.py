@@ -1,0 +1,1 @@
+"""The background task: jobs become calls, run through every layer, and are settled, put back or set aside."""

@@ -1,0 +1,1 @@
+"""The migrations of the tables that the tests of tenants work on."""
