@@ -10,7 +10,7 @@ ARGS :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-3.12 check format bench bench-http bench-live bench-jobs tree docs lock moved
+.PHONY: help run test test-3.12 chaos check format bench bench-http bench-live bench-jobs tree docs lock moved
 
 help: ## Say what there is to make.
 	@sed -n 's/^\([a-z][a-z0-9.-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf 'make %-12s %s\n' "$$name" "$$text"; done
@@ -33,6 +33,9 @@ endif
 
 test-3.12: .venv-3.12/.ready ## Pass the tests on the oldest Python that works.
 	@.venv-3.12/bin/pytest $(PARALLEL) $(ARGS)
+
+chaos: .venv/.ready ## Kill workers and the store at random for ten minutes; ARGS="--minutes 1 --seed 7" for less.
+	@$(PYTHON) -m tests.faults.chaos $(ARGS)
 
 check: .venv/.ready ## Run every check that is not a test: format, lint, types, layers, sizes, names, pages, locks.
 	@$(PYTHON) -m scripts.check $(ARGS)

@@ -13,6 +13,7 @@ from sqlalchemy import update
 
 from antiphon import (
     App,
+    AppInfo,
     Context,
     Http,
     Module,
@@ -65,9 +66,15 @@ class Journal:
 
 
 @service
-async def journal() -> AsyncIterator[Journal]:
+async def journal(info: AppInfo) -> AsyncIterator[Journal]:
     """The journal of the folder."""
-    yield Journal(FOLDER)
+    yield Journal(info.folder.parent)
+
+
+async def insert_number(ctx: Context, number: int) -> None:
+    """A row that says that a transaction stands."""
+    work = ctx.get(Work)
+    await work.execute(insert_if_new(work.engine, counters, "id"), {"id": number, "value": 1})
 
 
 async def count_up(ctx: Context, number: int) -> None:
@@ -77,10 +84,10 @@ async def count_up(ctx: Context, number: int) -> None:
     await work.execute(update(counters).where(counters.c.id == number).values(value=counters.c.value + 1))
 
 
-def die_once(name: str) -> None:
+def die_once(sign: Path) -> None:
     """Kill this process, the first time."""
     try:
-        (FOLDER / name).touch(exist_ok=False)
+        sign.touch(exist_ok=False)
     except FileExistsError:
         return
     os.kill(os.getpid(), SIGKILL)
@@ -118,7 +125,7 @@ async def effect(ctx: Context, number: int, *, die: bool = False) -> None:
     if die:
 
         async def end() -> None:
-            die_once(f"died-{number}")
+            die_once(ctx.get(Journal).folder / f"died-{number}")
 
         ctx.get(Work).after_commit(end)
 
@@ -162,6 +169,13 @@ async def place_order(ctx: Context, number: int, *, fail: bool = False, die: boo
     await ctx.later(plain, number)
     if fail:
         raise RuntimeError("never mind")
+
+
+@action("order:keep", allow(anyone))
+async def keep_order(ctx: Context, number: int) -> str:
+    """Write, and have an effect if that stands; gives the job."""
+    await insert_number(ctx, -number)
+    return (await ctx.later(effect, number)).id
 
 
 @action("order:later", allow(anyone))
@@ -211,8 +225,12 @@ async def hear_slow(ctx: Context, event: OrderPaid) -> None:
 
 @action("clock:strike", every("1s", missed="all", overlap="allow"), only("worker"), allow(anyone), queue("ticks"))
 async def strike(ctx: Context) -> None:
-    """Be seen at each tick."""
+    """Be seen at each tick, with an effect under the time of the tick."""
+    assert ctx.job is not None
+    millis = ctx.job.id.rpartition("@")[2]
     ctx.get(Journal).write("tick", ctx)
+    async with ctx.once():
+        await count_up(ctx, int(millis))
 
 
 @action("clock:chime", every("1h", missed="once", overlap="allow"), only("worker"), allow(anyone), queue("hours"))

@@ -353,3 +353,24 @@ async def test_a_deaf_worker_says_so(tmp_path: Path) -> None:
 
         await wait_until(lambda: health(Health.UP), "it was never well again", within=10)
         await stage.reaches(await stage.put("word:say", text="on"), "done")
+
+
+# What is dead for too long
+
+
+async def test_a_worker_forgets_what_is_dead_for_too_long(
+    tmp_path: Path, valkey: ValkeyServer, store_prefix: str
+) -> None:
+    """It looks by itself, as soon as it begins to work."""
+    environ = FAST | {"WORKER_QUEUES": "default"}
+    async with on_worker_stage(tmp_path, valkey.url, store_prefix, environ) as first:
+        job_id = await first.put("word:fail", how="conflict")
+        await first.reaches(job_id, "dead")
+
+    async with on_worker_stage(tmp_path, valkey.url, store_prefix, environ | {"STREAMS_DEAD_TIME": "1ms"}) as second:
+        queues = second.app.runtime.require(Queues, "the test")
+
+        async def gone() -> bool:
+            return await queues.view(job_id) is None
+
+        await wait_until(gone, "the dead job was never forgotten")

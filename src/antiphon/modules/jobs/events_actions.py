@@ -107,7 +107,7 @@ async def list_events(
     limit: Annotated[int, Meta(ge=1, le=200)] = 50,
 ) -> EventList:
     """Read the log of a stream, the newest first."""
-    events = ctx.get(Events)
+    events = _events(ctx)
     streams = sorted(await events.log.streams())
     kept = await events.listeners.latest(stream, before=cursor, count=limit) if stream else []
     shown = [
@@ -120,7 +120,7 @@ async def list_events(
 @action("listeners:list", get("/listeners"), allow(admin))
 async def list_listeners(ctx: Context) -> ListenerList:
     """List the listeners: how far behind they are, and what they missed."""
-    return ListenerList([_view(state) for state in await ctx.get(Events).listeners.states()])
+    return ListenerList([_view(state) for state in await _events(ctx).listeners.states()])
 
 
 @action("events:replay", post("/listeners/{name}/replay", status=202), allow(admin), raises(NotFound, Conflict))
@@ -131,19 +131,19 @@ async def replay_events(
 
     With `again` they are.
     """
-    return await ctx.get(Events).listeners.replay(name, since, until, key=key, again=again)
+    return await _events(ctx).listeners.replay(name, since, until, key=key, again=again)
 
 
 @action("listener:accept", post("/listeners/{name}/accept"), allow(admin), raises(NotFound))
 async def accept_gap(ctx: Context, name: Name) -> Missed:
     """Accept that a listener has missed events, and end the complaint about it."""
-    return _missed(await ctx.get(Events).listeners.accept(name))
+    return _missed(await _events(ctx).listeners.accept(name))
 
 
 @action("listener:drop", delete("/listeners/{name}"), allow(admin), raises(NotFound, Conflict))
 async def drop_listener(ctx: Context, name: Name) -> None:
     """Forget a listener that the application does not have any more."""
-    await ctx.get(Events).listeners.drop(name)
+    await _events(ctx).listeners.drop(name)
 
 
 @action("event:accept", post("/events", status=202), allow(service_caller, system))
@@ -182,6 +182,13 @@ async def accept_event(
 async def show_schema(ctx: Context, name: Name, version: Annotated[int, Meta(ge=1)]) -> dict[str, Any]:
     """The JSON Schema of an event's data: what `dataschema` of a CloudEvent points at."""
     return ctx.get(Events).publishing.schema(ctx.runtime.events, name, version)
+
+
+def _events(ctx: Context) -> Events:
+    """The events, which know what the application declares; a command has not begun to listen, so nobody told them."""
+    events = ctx.get(Events)
+    events.know(ctx.runtime)
+    return events
 
 
 def _view(state: ListenerState) -> ListenerView:

@@ -10,6 +10,7 @@
 #   due        moves jobs that have come due                                                   when the next one is due
 #   look       which queues there are; says that this worker is there                          every second; every 5 s
 #   beat       jobs that ignore their end, and progress that was held back                     twice a second
+#   purge      forgets dead jobs that are too old or too many                                  every hour
 #
 # A slot is free when its action has ended, not when the store knows it: the next jobs are taken while outcomes are on
 # their way. At most as many outcomes as slots may wait to be settled, so a worker holds twice its slots at the most.
@@ -37,7 +38,9 @@ DUE_SECONDS = 0.5
 LOOK_SECONDS = 1.0
 SAY_SECONDS = 5.0
 
-LOOPS = ("look", "due", "renew", "settle", "beat")
+PURGE_SECONDS = 3_600.0
+
+LOOPS = ("look", "due", "renew", "settle", "beat", "purge")
 
 type Names = Callable[[], Sequence[str]]
 """The queues that the application knows by itself."""
@@ -83,6 +86,7 @@ class Consumer:
         keep("renew", self.hands.renew)
         keep("settle", self.hands.closing.run_round)
         keep("beat", self.hands.beat, vital=False)
+        keep("purge", self._purge, vital=False)
         wanted = [each for each in recurring if not each.idle]
         self._recurring = tuple(each.name for each in wanted)
         for each in wanted:
@@ -123,6 +127,14 @@ class Consumer:
             )
             self._say_at = loop.time() + SAY_SECONDS
         return LOOK_SECONDS
+
+    async def _purge(self) -> float:
+        """Forget what has been dead for too long, in every queue that is served."""
+        for name in self.names:
+            purged = await self._queues.purge(name)
+            if purged:
+                self._log.info("streams.purged", queue=name, jobs=purged)
+        return PURGE_SECONDS
 
     async def _promote(self) -> float | None:
         """Move what has come due; again when the next one is, or soon, for somebody may have scheduled one before."""
