@@ -15,8 +15,9 @@ from antiphon.core.action import AnyAction, action
 from antiphon.core.context import Context
 from antiphon.core.errors import NotFound
 from antiphon.core.runtime import Runtime
+from antiphon.core.service import Measured
 from antiphon.services.streams.message import CallerRef, JobMessage
-from antiphon.services.streams.players import Measured, Recurring
+from antiphon.services.streams.players import Recurring
 from antiphon.services.streams.queue import Queues
 from antiphon.services.streams.values import Done, Running
 from antiphon.services.tasks.scheduler import Scheduler

@@ -248,3 +248,16 @@ async def rendered(stage: Stage) -> str:
     shown = stage.app.runtime.require(Metrics, "the test").render()
     assert isinstance(shown, tuple)
     return shown[1].decode()
+
+
+async def test_what_a_key_has_asked_for_holds_no_more_than_the_key(stage: Stage) -> None:
+    """A job that was queued with an API key does not run with every right of its user."""
+    stage.users.callers["ada"] = Caller("user", "ada", roles=frozenset({"admin"}))
+    message = stage.message("word:secret")
+    of = CallerRef("user", "ada", "", "http", ("word:say:own",))
+
+    job_id = await stage.put_message(msgspec.structs.replace(message, caller=of))
+
+    dead = await stage.reaches(job_id, "dead")
+    assert dead.error is not None
+    assert dead.error.type == "FORBIDDEN"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from functools import cached_property
 from types import NoneType
 from typing import (
@@ -11,10 +11,12 @@ from typing import (
     Any,
     Generic,
     NamedTuple,
+    Protocol,
     TypeVar,
     cast,
     get_args,
     get_origin,
+    runtime_checkable,
 )
 
 from antiphon.core.errors import SetupError
@@ -88,6 +90,15 @@ class Background(ABC):
     @abstractmethod
     async def begin(self, runtime: Runtime) -> None:
         """Begin that work, just before calls may arrive; the service's own closing ends it."""
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A service that counts for itself. Whoever shows metrics asks it for what it counts."""
+
+    def collectors(self) -> Sequence[Any]:
+        """Collectors of prometheus-client, the same ones each time."""
+        ...
 
 
 class Scoped(Provider[T]):

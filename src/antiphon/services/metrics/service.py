@@ -20,7 +20,8 @@ from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricF
 from prometheus_client.registry import Collector
 
 from antiphon.core.member import Member
-from antiphon.core.service import service
+from antiphon.core.runtime import Runtime
+from antiphon.core.service import Background, Measured, service
 from antiphon.core.tally import BUCKETS, Tallies
 from antiphon.services.metrics.totals import snapshot
 
@@ -54,8 +55,8 @@ def _cumulative(buckets: list[int]) -> Iterator[tuple[str, float]]:
         yield bound, total
 
 
-class Metrics:
-    """The registry of one application. Parts add collectors or metrics to `registry`."""
+class Metrics(Background):
+    """The registry of one application. Transports add to `registry`; services that are Measured are asked."""
 
     def __init__(self, tallies: Tallies, member: Member | None = None) -> None:
         self.registry = CollectorRegistry()
@@ -65,6 +66,13 @@ class Metrics:
         self._member = member
         if member is not None:
             member.count = self.snapshot
+
+    async def begin(self, runtime: Runtime) -> None:
+        """Show what services count."""
+        for part in {id(part): part for part in runtime.services.values()}.values():
+            if isinstance(part, Measured):
+                for collector in part.collectors():
+                    self.registry.register(collector)
 
     def snapshot(self) -> bytes:
         """Everything that this process has counted so far, for `Totals`."""

@@ -27,13 +27,17 @@ MOST_EVENT_BYTES = 65_536
 MOST_RESULT_BYTES = 65_536
 
 
-class CallerRef(msgspec.Struct, frozen=True, rename="camel"):
-    """Who asked for a job, by id: roles are read when it runs. `via` is the transport."""
+class CallerRef(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Who asked for a job, by id: roles are read when it runs. `via` is the transport.
+
+    `permissions` are those of the API key that was shown, which hold for its jobs too; None for all of the roles'.
+    """
 
     kind: CallerKind
     id: str
     tenant_id: str
     via: str
+    permissions: tuple[str, ...] | None = None
 
 
 class BatchRef(msgspec.Struct, frozen=True, rename="camel"):

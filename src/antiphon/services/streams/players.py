@@ -82,12 +82,3 @@ class Recurring(Protocol):
     async def run_round(self) -> float:
         """One round; gives the seconds until the next. Raises Unavailable when the store is away."""
         ...
-
-
-@runtime_checkable
-class Measured(Protocol):
-    """A service that counts for itself; the worker transport shows it, since services do not know each other."""
-
-    def collectors(self) -> Sequence[Any]:
-        """Collectors of prometheus-client, the same ones each time."""
-        ...

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from antiphon.core.action import AnyAction
 from antiphon.core.caller import Caller, Directory
 from antiphon.core.errors import Forbidden, SetupError
@@ -73,7 +75,10 @@ class JobDesk:
         found = await self._directory.find_caller(of.id)
         if found is None or found.tenant_id != of.tenant_id:
             raise Forbidden("The user who asked for this is gone or disabled, or belongs elsewhere now.")
-        return found
+        if of.permissions is None:
+            return found
+        # A key holds some of its user's rights, and what it has asked for holds no more.
+        return msgspec.structs.replace(found, via="key", permissions=frozenset(of.permissions))
 
     def plan(self, action: AnyAction | None) -> RetryPlan:
         """How often an action is tried, and when again."""

@@ -15,7 +15,7 @@ from antiphon.services.metrics import Metrics
 from antiphon.services.streams.consumer import Consumer
 from antiphon.services.streams.job_counts import JobCounts
 from antiphon.services.streams.keys import valid_queue
-from antiphon.services.streams.players import BatchReports, JobPlayer, JobWatcher, Measured, Recurring
+from antiphon.services.streams.players import BatchReports, JobPlayer, JobWatcher, Recurring
 from antiphon.services.streams.queue import Queues
 from antiphon.services.streams.registry import Registry
 from antiphon.services.streams.supervisor import Supervisor
@@ -57,9 +57,6 @@ class Worker:
         self._supervisor = runtime.require(Supervisor, "Worker()")
         registry = runtime.require(Metrics, "Worker()").registry
         registry.register(JobCollector(self._supervisor, lambda: self.counts))
-        for measured in _all(runtime, Measured):
-            for collector in measured.collectors():
-                registry.register(collector)
 
     async def listen(self) -> None:
         """Begin to take jobs."""
