@@ -46,9 +46,10 @@ async def running(
     *actions: AnyAction,
     environ: dict[str, str] | None = None,
     settings: dict[str, dict[str, object]] | None = None,
+    needs: Iterable[type] = (),
 ) -> AsyncGenerator[Runtime]:
     """The application of these actions, as a server that runs no jobs."""
-    app = App("stage", modules=[Actions(*actions, needs=[Tasks, Schedules])], settings=settings)
+    app = App("stage", modules=[Actions(*actions, needs=[Tasks, Schedules, *needs])], settings=settings)
     there = {**BASE, "REDIS_URL": str(store.address.url), "REDIS_PREFIX": store.prefix, **(environ or {})}
     async with app.running(environ=there) as runtime:
         yield runtime

@@ -11,10 +11,11 @@ import pytest
 
 from antiphon.core.access import allow, anyone
 from antiphon.core.action import action
-from antiphon.core.caller import ANONYMOUS
+from antiphon.core.caller import ANONYMOUS, Caller
 from antiphon.core.context import Context
-from antiphon.core.errors import InvalidInput, SetupError, TooLarge, Unavailable
+from antiphon.core.errors import InvalidInput, SetupError, TooLarge, TooManyCalls, Unavailable
 from antiphon.core.inputs.kinds import Email
+from antiphon.core.limits import Limiter
 from antiphon.core.log import Silent
 from antiphon.core.secrets import Secret
 from antiphon.core.traits import only, retry
@@ -279,3 +280,18 @@ async def test_a_store_that_is_away_is_unavailable_soon() -> None:
 
             assert runtime.clock.monotonic() - started < 2.5
         await store.close()
+
+
+async def test_a_tenant_queues_no_more_than_it_may(store: Store) -> None:
+    """The call over the limit is refused and leaves no job; another tenant is not disturbed."""
+    environ = {"LIMITS_SCALE": "1", "LIMITS_ENQUEUE": "2"}
+    async with running(store, bill, environ=environ, needs=[Limiter]) as runtime:
+        greedy = Caller("user", "ada", tenant_id="t1")
+        for number in range(2):
+            await context(runtime, greedy).later(bill, number)
+
+        with pytest.raises(TooManyCalls):
+            await context(runtime, greedy).later(bill, 3)
+
+        await context(runtime, Caller("user", "bob", tenant_id="t2")).later(bill, 4)
+        assert len(await jobs_in(runtime)) == 3

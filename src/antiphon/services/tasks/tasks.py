@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from antiphon.core.job import AS_DECLARED, Batch, Job, Tasks, Terms
+from antiphon.core.limits import Limiter, limit
 from antiphon.services.streams.keys import job_id
 from antiphon.services.streams.message import encode_job
 from antiphon.services.tasks.pieces import Package, package_of
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from antiphon.services.streams.queue import Queues
     from antiphon.services.tasks.batches import Batches
     from antiphon.services.tasks.settings import TaskSettings
+
+
+ENQUEUE = limit("enqueue")
+"""How many jobs a tenant may queue; a fan-out is one, however many calls it sends."""
 
 
 class QueuedTasks(Tasks):
@@ -50,6 +55,7 @@ class QueuedTasks(Tasks):
         plan = self.plans(ctx.runtime).of(call.action)
         origin = await self._origin(ctx, timed=terms.after is not None)
         message = plan.message(call, origin, job_id(plan.queue, ctx.new_id()), terms)
+        await self._charge(ctx)
         if self._outbox is not None and self._outbox.open_in(ctx):
             await self._put(self._outbox, ctx, plan.queue, message)
             return Job(message.id)
@@ -64,6 +70,7 @@ class QueuedTasks(Tasks):
         package = await package_of(
             plans, calls, then, await self._origin(ctx), ctx.new_id(), self._settings, fail_fast=fail_fast
         )
+        await self._charge(ctx)
         if self._outbox is not None and self._outbox.open_in(ctx):
             await self._put_package(self._outbox, ctx, package)
         else:
@@ -75,6 +82,12 @@ class QueuedTasks(Tasks):
         # Under `anyone` nobody has asked yet, and a job is its caller's whatever the rule.
         await ctx.identify()
         return Origin.of(ctx, await self._queues.time.current() if timed else self._queues.time.now())
+
+    async def _charge(self, ctx: Context) -> None:
+        """Raises TooManyCalls when the tenant has queued as many as it may."""
+        limiter = ctx.runtime.find(Limiter)
+        if limiter is not None:
+            await limiter.charge(ctx, ENQUEUE, name=ENQUEUE.name)
 
     async def _put(self, outbox: Outbox, ctx: Context, queue: str, message: JobMessage) -> None:
         await outbox.add(ctx, f"jobs:{queue}", message.key, message.id, encode_job(message))
