@@ -47,8 +47,9 @@ async def torment_worker(fleet: Fleet, random: Random, until: float, say: Say) -
                 await asyncio.sleep(random.uniform(1, 5))
                 worker.send(SIGCONT)
                 await asyncio.sleep(random.uniform(0, 3))
-            if worker.process.returncode is None:
-                worker.send(SIGTERM if how == "drain" else SIGKILL)
+            if worker.process.returncode is not None:
+                say(f"worker {worker.pid} ended by itself with {worker.process.returncode}: {worker.said[-2000:]}")
+            worker.send(SIGTERM if how == "drain" else SIGKILL)
             if how == "drain":
                 await worker.ended()
 
@@ -75,7 +76,8 @@ class Say:
         self._began = monotonic()
 
     def __call__(self, what: str) -> None:
-        print(f"{monotonic() - self._began:7.1f}  {what}", flush=True)
+        sys.stdout.write(f"{monotonic() - self._began:7.1f}  {what}\n")
+        sys.stdout.flush()
 
 
 async def run(seconds: float, seed: int) -> Sequence[str]:
@@ -132,8 +134,8 @@ def main() -> int:
     given = parser.parse_args()
     faults = asyncio.run(run(given.minutes * 60, given.seed or randbits(32)))
     for fault in faults:
-        print(f"BROKEN   {fault}")
-    print("every promise was kept" if not faults else f"{len(faults)} promises were broken")
+        sys.stdout.write(f"BROKEN   {fault}\n")
+    sys.stdout.write(f"{len(faults)} promises were broken\n" if faults else "every promise was kept\n")
     return 1 if faults else 0
 
 

@@ -66,7 +66,7 @@ def _values(folder: Path) -> dict[int, int]:
 
 
 async def _states(url: str, prefix: str, jobs: Sequence[str]) -> list[str]:
-    client = cast("Any", Redis.from_url(url))
+    client: Any = cast("Any", Redis).from_url(url)
     try:
         pipeline = client.pipeline(transaction=False)
         for job in jobs:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sqlite3
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from itertools import count
 from pathlib import Path
@@ -18,7 +18,7 @@ from antiphon.core.context import Context
 from antiphon.core.job import JobState
 from antiphon.core.runtime import Runtime
 from antiphon.services.streams.queue import Queues
-from antiphon.services.streams.record import JobRecord
+from antiphon.services.streams.record import FINISHED, JobRecord
 from antiphon.testing.app import BASE, again
 from antiphon.testing.leftovers import lasting_keys
 from antiphon.testing.waiting import wait_until
@@ -86,8 +86,9 @@ class WorkerProcess:
         assert self.process.returncode is None, self.said
 
     def send(self, signal: Signals) -> None:
-        """Send it a signal."""
-        self.process.send_signal(signal)
+        """Send it a signal, if it still runs."""
+        if self.process.returncode is None:
+            self.process.send_signal(signal)
 
     async def ended(self) -> int:
         """Its exit code, once it has ended."""
@@ -117,7 +118,7 @@ class Fleet:
     @asynccontextmanager
     async def runs(
         self, *words: str, program: str = "tests.faults.streams_app", environ: Mapping[str, str] | None = None
-    ) -> AsyncIterator[WorkerProcess]:
+    ) -> AsyncGenerator[WorkerProcess]:
         """The application's command line with these words; killed at the end of the block if it still runs."""
         log = self.folder / f"log-{next(self._counter)}"
         outer = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
@@ -139,7 +140,7 @@ class Fleet:
             await process.wait()
 
     @asynccontextmanager
-    async def worker(self, *, environ: Mapping[str, str] | None = None) -> AsyncIterator[WorkerProcess]:
+    async def worker(self, *, environ: Mapping[str, str] | None = None) -> AsyncGenerator[WorkerProcess]:
         """A worker that takes jobs."""
         async with self.runs("worker", environ=environ) as worker:
             await worker.listens()
@@ -186,6 +187,11 @@ class Fleet:
             found = database.execute("SELECT id, value FROM counters WHERE id < 1000000000000").fetchall()
         return dict(found)
 
+    def all_effects(self) -> dict[int, int]:
+        """The same with those of ticks."""
+        with closing(sqlite3.connect(self.folder / "app.db", timeout=10)) as database:
+            return dict(database.execute("SELECT id, value FROM counters").fetchall())
+
     def outbox_rows(self) -> int:
         """How many messages wait to be sent."""
         with closing(sqlite3.connect(self.folder / "app.db", timeout=10)) as database:
@@ -195,7 +201,15 @@ class Fleet:
         """The keys without a lifetime that nothing bounds."""
         if self.ground.clustered:
             return []
-        return await lasting_keys(self.ground.url, PREFIX, allowed=self.allowed)
+        found = await lasting_keys(self.ground.url, PREFIX, allowed=self.allowed)
+        return [key for key in found if not await self._is_unfinished(key)]
+
+    async def _is_unfinished(self, key: str) -> bool:
+        """Ticks and events go on until the last worker is killed; a job has no lifetime while it is unfinished."""
+        if ":job:" not in key:
+            return False
+        state = await self.ground.ask("HGET", key, "state")
+        return state is not None and state.decode() not in FINISHED
 
 
 def _split(line: str) -> Sequence[str]:

@@ -18,6 +18,11 @@ from tests.olympus_stage import UNKNOWN_ID, Olympus, olympus_on
 
 TEXT = b"Sing, goddess, of the anger of Achilles.\n"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
+FIELDS = {
+    "id", "name", "type", "sizeBytes", "sha256", "description", "createdAt", "jobId", "processedAt", "width", "height",
+}  # fmt: skip
+
+pytestmark = pytest.mark.lasting_keys("{jobs.*", "{known}*")
 
 
 async def test_an_upload_says_what_was_kept(olympus_anywhere: Olympus) -> None:
@@ -29,7 +34,7 @@ async def test_an_upload_says_what_was_kept(olympus_anywhere: Olympus) -> None:
     assert answer.status == 201
     file = answer.json
     assert answer.header("location") == f"/api/file/{file['id']}"
-    assert file.keys() == {"id", "name", "type", "sizeBytes", "sha256", "description", "createdAt"}
+    assert file.keys() == FIELDS
     assert (file["name"], file["type"], file["description"]) == ("iliad.txt", "text/plain", "The first line")
     assert (file["sizeBytes"], file["sha256"]) == (len(TEXT), sha256(TEXT).hexdigest())
 

@@ -122,10 +122,10 @@ async def test_the_command_line_lists_retries_and_drops(office: Olympus, world: 
     ada = await office.person("Ada")
     job_id = await dead_job(ada, world)
 
-    listed = await office.running.command("jobs:list", "--state", "dead")
-    begun = await office.running.command("jobs:retry", "--job-id", job_id)
+    listed = await office.running.command("jobs:list", "--as", "system", "--state", "dead")
+    begun = await office.running.command("jobs:retry", "--as", "system", "--job-id", job_id)
     await job_in(ada.client, job_id, "dead")
-    dropped = await office.running.command("job:drop", "--job-id", job_id)
+    dropped = await office.running.command("job:drop", "--as", "system", "--job-id", job_id)
 
     assert listed.code == 0, listed.err
     assert [(job["id"], job["error"]) for job in listed.result["jobs"]] == [(job_id, "NOT_FOUND: There is no parcel.")]
@@ -194,6 +194,18 @@ async def test_what_recurs_is_run_now(office: Olympus) -> None:
     assert shown.data["message"]["body"].startswith("Hello! The current time is ")
     assert shown.data["message"]["userName"] == "Olympus"
     assert (await job_in(hera.client, answer.json["id"], "done"))["result"] == shown.data["message"]
+
+
+async def test_the_hourly_cleaning_is_run_now(office: Olympus) -> None:
+    """`schedule:run messages:cleanup` cleans as the system, in every tenant, and leaves what is young."""
+    ada, hera = await office.person("Ada"), await office.admin()
+    message = (await ada.client.put("/api/message", {"body": "hello"})).json
+
+    answer = await hera.client.post("/api/schedules/messages:cleanup/run")
+    job = await job_in(hera.client, answer.json["id"], "done")
+
+    assert (job["result"], job["detail"]["callerKind"]) == ({"messagesDeleted": 0}, "system")
+    assert (await ada.client.get(f"/api/message/{message['id']}")).status == 200
 
 
 async def test_a_job_is_watched_live(office: Olympus, world: World) -> None:

@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from antiphon.core.secrets import Secret
 from antiphon.modules.accounts import PasswordResetAsked, reset_token
@@ -19,8 +18,6 @@ from antiphon.testing.waiting import wait_until
 from tests.modules.identity_people import ME, refreshed, status_of, with_tokens
 from tests.olympus_stage import PASSWORD, Olympus, Person, olympus_on
 from tests.services.events_stage import logged
-
-pytestmark = pytest.mark.lasting_keys("{jobs.*}:ready.*", "{events.*}:log", "{known}:*")
 
 ASK, CONFIRM = "/api/password/reset", "/api/password/reset/confirm"
 ANOTHER_PASSWORD = "a quiet harbour, before the storm"

@@ -18,8 +18,6 @@ from tests.modules.test_keys import new_key
 from tests.olympus_stage import Olympus, olympus_on
 from tests.transports.websocket_stage import Talker, talking
 
-pytestmark = pytest.mark.lasting_keys("{jobs.*}:ready.*", "{events.*}:log", "{known}:*")
-
 
 async def who(talker: Talker) -> str:
     """Whom the calls of a socket come from, or an empty text."""

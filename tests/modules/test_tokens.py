@@ -20,8 +20,6 @@ from antiphon.services.identity import IdentitySettings
 from tests.modules.identity_people import ME, bearer, me, refreshed, status_of, with_tokens
 from tests.olympus_stage import PASSWORD, Olympus, Person
 
-pytestmark = pytest.mark.lasting_keys("{jobs.*}:ready.*", "{events.*}:log", "{known}:*")
-
 ANOTHER_PASSWORD = "a quiet harbour, before the storm"
 AGENT = "Harp/1.0"
 

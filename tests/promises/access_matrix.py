@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from websockets.exceptions import ConnectionClosed
 
+from antiphon import Queues
 from antiphon.core.access import Allow
 from antiphon.core.action import AnyAction, Stream
 from antiphon.core.traits import answers_on
@@ -18,7 +19,7 @@ from tests.promises.voices import Outcome, Voice
 
 ROLES = ("anonymous", "user", "customer", "staff", "manager", "owner", "admin")
 OWNERS = ("own", "tenant", "foreign")
-_WORDS = {"NOT_SIGNED_IN": "401", "FORBIDDEN": "403", "NOT_FOUND": "404", "INVALID_INPUT": "422"}
+_WORDS = {"NOT_SIGNED_IN": "401", "FORBIDDEN": "403", "NOT_FOUND": "404", "INVALID_INPUT": "422", "CONFLICT": "409"}
 
 SIGNED_OUT = 4501
 
@@ -29,6 +30,7 @@ IDS = {
     "key_id": "key",
     "session_id": "session",
     "tenant_id": "tenant",
+    "job_id": "job",
 }
 """The inputs that name an object, and of which kind it is."""
 
@@ -133,8 +135,13 @@ class Objects:
             return person.tenant_id
         if kind == "message":
             return (await client.put("/api/message", {"body": "hello"})).json["id"]
+        if kind in ("file", "job"):
+            # A queue that rests keeps its job unfinished.
+            await self._olympus.running.runtime.require(Queues, "the test").pause("files")
         if kind == "file":
             return (await client.upload("/api/file", "a.txt", b"Sing, goddess")).json["id"]
+        if kind == "job":
+            return (await client.upload("/api/file", "a.txt", b"Sing, goddess")).json["jobId"]
         if kind == "key":
             # Nobody has a key to less than something.
             await self._olympus.running.call(grant_role, person.id, "customer")

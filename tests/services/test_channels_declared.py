@@ -94,11 +94,26 @@ def test_a_topic_written_otherwise_than_it_is_published_on_is_not_found() -> Non
 
 
 def test_a_value_that_no_name_can_hold_is_invalid_input() -> None:
-    """A colon in a value would lead to another topic."""
+    """A value with a space, a slash or a letter from elsewhere has no topic."""
     to = channel("to:{room_id}", Posted)(door_to)
 
-    with pytest.raises(InvalidInput):
-        to("a:b")
+    for value in ("a b", "a/b", "ä", "", "a%3Ab"):
+        with pytest.raises(InvalidInput):
+            to(value)
+
+
+def test_the_id_of_a_job_names_a_topic() -> None:
+    """Colons and the like are written as in a URL, so that no value leads to another topic; the door has them plain."""
+    to = channel("to:{room_id}", Posted)(door_to)
+    table = ChannelTable([to])
+
+    topic = to("on.mail:send.a@b=c")
+
+    assert topic.name == "to:on.mail%3Asend.a%40b%3Dc"
+    assert table.find(topic.name) == (to, {"room_id": "on.mail:send.a@b=c"})
+    for other in ("to:a%2Fb", "to:a%3ab", "to:a%", "to:a@b"):
+        with pytest.raises(InvalidInput):
+            table.find(other)
 
 
 @pytest.mark.parametrize("name", ["", "{room_id}", "room:{room id}", "room {room_id}", "room:", "room:{Room}"])

@@ -27,6 +27,7 @@ from antiphon import (
     type_of,
 )
 from antiphon.modules.files.files import File, Files
+from antiphon.modules.files.processing import process_file
 from antiphon.modules.files.storage import FileStorage
 
 type Description = Annotated[str, Meta(max_length=500)]
@@ -55,7 +56,10 @@ async def upload_file(ctx: Context, file: Upload, description: Description = "")
     count, used_bytes = await files.used(owner)
     if count >= storage.settings.user_count or used_bytes + file.size_bytes > storage.settings.user_bytes:
         raise TooLarge("There is no room left for this file. Delete others first.")
-    kept = File(ctx.new_id(), file.name, kind, file.size_bytes, file.sha256, description, ctx.now)
+    file_id = ctx.new_id()
+    # With the transaction: a file that is not kept is not looked at either.
+    job = await ctx.later(process_file, file_id)
+    kept = File(file_id, file.name, kind, file.size_bytes, file.sha256, description, ctx.now, job.id)
     await files.add(kept, owner)
 
     async def forget(error: BaseException | None) -> None:
@@ -66,6 +70,12 @@ async def upload_file(ctx: Context, file: Upload, description: Description = "")
     ctx.at_end(forget)
     await storage.keep(file, kept.id)
     return kept
+
+
+@action("file:view", get("/file/{file_id}/about"), allow(signed_in), raises(NotFound))
+async def view_file(ctx: Context, file_id: str) -> File:
+    """Look at what is known of a file of one's own: what it is, and whether it was processed yet."""
+    return await ctx.get(Files).require(file_id, _owner(ctx))
 
 
 @action("file:download", get("/file/{file_id}"), allow(signed_in), raises(NotFound))

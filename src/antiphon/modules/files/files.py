@@ -5,16 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, column, delete, func, insert, select, table
+from sqlalchemy import Row, column, delete, func, insert, select, table, update
 
 from antiphon import Context, Id, NotFound, Struct, Work, scoped
+from antiphon.modules.files.pictures import Picture
 from antiphon.modules.files.tables import files
 
 _users = table("users", column("id", Id))
 
 
 class File(Struct):
-    """What is known of a file. `sha256` is the hex digest of its bytes."""
+    """What is known of a file. `sha256` is the hex digest of its bytes.
+
+    `job_id` is the job that looks at what was uploaded; when it has, there is `processed_at`, and for a picture its
+    size in pixels.
+    """
 
     id: str
     name: str
@@ -23,6 +28,10 @@ class File(Struct):
     sha256: str
     description: str
     created_at: datetime
+    job_id: str = ""
+    processed_at: datetime | None = None
+    width: int | None = None
+    height: int | None = None
 
 
 class Files:
@@ -44,6 +53,22 @@ class Files:
             if row is not None:
                 return _file(row)
         raise NotFound("There is no such file.")
+
+    async def find(self, file_id: str, owner: str) -> File | None:
+        """A file of this user, or None."""
+        try:
+            return await self.require(file_id, owner)
+        except NotFound:
+            return None
+
+    async def note(self, file_id: str, at: datetime, picture: Picture | None) -> None:
+        """Keep what was found out about a file; nothing for one that is gone."""
+        found = {"processed_at": at, "width": picture and picture.width, "height": picture and picture.height}
+        await self._work.execute(update(files).where(files.c.id == file_id).values(found))
+
+    async def done(self) -> None:
+        """End the transaction so far, so that nothing is held while files are read."""
+        await self._work.commit()
 
     async def remove(self, file_id: str) -> None:
         """Forget a file."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table
 
 from antiphon import NAMES, Id, UtcDateTime
 
@@ -20,6 +20,10 @@ files = Table(
     Column("sha256", String(64), nullable=False),
     Column("description", String(500), nullable=False, server_default=""),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("job_id", String(300), nullable=False, server_default=""),
+    Column("processed_at", UtcDateTime, nullable=True),
+    Column("width", Integer, nullable=True),
+    Column("height", Integer, nullable=True),
     Index("ix_files_tenant_id", "tenant_id", "user_id", "created_at"),
     Index("ix_files_user_id", "user_id"),
 )

@@ -34,9 +34,3 @@ class WorkerSettings(Settings, frozen=True):
     undo_time: Annotated[
         timedelta, doc("How long a cancelled job has to end, before it is settled or put back without it.")
     ] = timedelta(seconds=5)
-    most_unknown_time: Annotated[
-        timedelta, doc("How long a job of an unknown action or format waits for a worker that knows it.")
-    ] = timedelta(hours=1)
-    unknown_time: Annotated[timedelta, doc("How long such a job rests before it is looked at again.")] = timedelta(
-        seconds=30
-    )
