@@ -27,6 +27,7 @@ from antiphon.core.errors import (
 )
 from antiphon.core.event import EventType, event
 from antiphon.core.health import Health, HealthCheck
+from antiphon.core.idempotency import Idempotency, KeyTaken, Replayed
 from antiphon.core.info import AppInfo
 from antiphon.core.inputs.kinds import Email, Struct, Time, Upload
 from antiphon.core.job import AskAgain, Batch, Job, JobState, Once, Outcomes, Run, Tasks
@@ -143,6 +144,7 @@ __all__ = [
     "HealthCheck",
     "Http",
     "Id",
+    "Idempotency",
     "IdentitySettings",
     "Ids",
     "InvalidInput",
@@ -152,6 +154,7 @@ __all__ = [
     "JobRecord",
     "JobState",
     "JobWatcher",
+    "KeyTaken",
     "Keyring",
     "LimitState",
     "Limiter",
@@ -178,6 +181,7 @@ __all__ = [
     "Queues",
     "Registry",
     "Replay",
+    "Replayed",
     "Revocations",
     "Revoked",
     "Role",

@@ -15,6 +15,7 @@ from antiphon.services.channels.service import channels, outgoing
 from antiphon.services.database.ledger import once
 from antiphon.services.database.service import database, work
 from antiphon.services.events.service import events
+from antiphon.services.idempotency.service import idempotency
 from antiphon.services.identity import identifier, keyring, root_secret, token_ends
 from antiphon.services.limits.service import asker, limits, lockout
 from antiphon.services.logs import logs
@@ -48,6 +49,7 @@ class App(core.App):
         asker,
         limits,
         lockout,
+        idempotency,
         identifier,
         roles,
         keyring,

@@ -92,6 +92,7 @@ async def test_in_production_the_description_is_for_admins(
 ) -> None:
     """Where documentation is switched on there, `swagger` asks who it is, by their real session."""
     settings = {"ANTIPHON_ENV": "production", "HTTP_HOSTS": "*", "SESSION_COOKIE_SECURE": "true", "HTTP_DOCS": "true"}
+    settings["IDENTITY_SECRET"] = "only this test knows it, and it is long enough"
     url = f"sqlite:///{tmp_path / 'test.db'}"
     async with olympus_on(tmp_path, url, valkey.url, store_prefix, settings=settings) as olympus:
         ada, hera = await olympus.person("Ada"), await olympus.admin()

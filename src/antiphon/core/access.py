@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from antiphon.core.errors import Forbidden, NotSignedIn
+from antiphon.core.limits import is_bounded
 from antiphon.core.session import Identifier
-from antiphon.core.traits import Trait
+from antiphon.core.traits import Trait, is_reachable
 
 if TYPE_CHECKING:
+    from antiphon.core.action import AnyAction
     from antiphon.core.context import Context
 
 
@@ -61,6 +63,13 @@ class Allow(Trait):
     @property
     def needs(self) -> Iterable[type]:
         return () if self.open else (Identifier, *(need for rule in self.rules for need in needs_of(rule)))
+
+    def warnings(self, action: AnyAction) -> Iterable[str]:
+        if self.open and not action.reads_only and is_reachable(action) and not is_bounded(action):
+            yield (
+                "everybody may call it, it is no action that only reads, and it has no limit of its own. "
+                'Add one, such as limit(30, per="1m", by="address"), or a rule.'
+            )
 
     async def admit(self, ctx: Context) -> None:
         """Return when the caller may. Raises NotSignedIn or Forbidden otherwise, and logs why."""

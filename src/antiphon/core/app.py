@@ -16,6 +16,7 @@ from antiphon.core.channel import ChannelTable, Publisher
 from antiphon.core.clock import Clock, Ids, RandomIds, SystemClock
 from antiphon.core.errors import SetupError
 from antiphon.core.event import EventTable
+from antiphon.core.idempotency import Idempotency
 from antiphon.core.info import AppInfo
 from antiphon.core.job import Events
 from antiphon.core.log import Logger, Silent
@@ -25,7 +26,7 @@ from antiphon.core.opening import Plan, Planner, Services, raise_together
 from antiphon.core.results import unsayable
 from antiphon.core.runtime import Runtime
 from antiphon.core.service import Background, Provider, Scoped
-from antiphon.core.settings import Settings, doc, environment_of, load, settings_files
+from antiphon.core.settings import Settings, doc, environment_of, settings_files, survey
 from antiphon.core.tally import Tallies
 from antiphon.core.transport import Transport
 
@@ -106,7 +107,7 @@ class App:
             wanted.insert(0, ("the application", Logger))
         wanted.append(("the application", AppSettings))
         given: list[Any] = [Clock, Ids, AppInfo, Tallies, *map(type, self.values)]
-        return Planner(gathered.services, self.catalogue, given).plan(wanted, gathered.scoped)
+        return Planner(gathered.services, self.catalogue, given).plan(wanted, gathered.scoped, joining=[Idempotency])
 
     # start
 
@@ -185,13 +186,25 @@ class App:
         environ: Mapping[str, str] | None = None,
         defaults: Mapping[str, Mapping[str, object]] | None = None,
     ) -> tuple[dict[Any, object], dict[type[Settings], Settings]]:
-        """What services are given without being asked for it, and the sections of the settings."""
+        """What services are given without being asked for it, and the sections of the settings. Raises SetupError."""
+        given, sections, problems = self.survey_settings(plan, environ, defaults)
+        if problems:
+            raise SetupError(*problems)
+        return given, sections
+
+    def survey_settings(
+        self,
+        plan: Plan,
+        environ: Mapping[str, str] | None = None,
+        defaults: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> tuple[dict[Any, object], dict[type[Settings], Settings], list[str]]:
+        """The same with what is wrong instead of an error, and only the sections that can be read."""
         environ = os.environ if environ is None else environ
         environment = environment_of(environ)
         merged = {section: dict(values) for section, values in (defaults or {}).items()}
         for section, values in self.settings.items():
             merged.setdefault(section, {}).update(values)
-        loaded = load(
+        loaded, problems = survey(
             plan.sections,
             defaults=merged,
             files=settings_files(self.folder, environment),
@@ -199,11 +212,12 @@ class App:
             environment=environment,
             dotenv=self.folder / ".env",
         )
-        sections = {section: loaded[section] for section in plan.sections}
-        info = AppInfo(self.name, self.version, environment, self.folder / loaded[AppSettings].folder)
+        sections = {section: loaded[section] for section in plan.sections if section in loaded}
+        own = loaded[AppSettings] if AppSettings in loaded else AppSettings()
+        info = AppInfo(self.name, self.version, environment, self.folder / own.folder)
         given: dict[Any, object] = {Clock: self.clock, Ids: self.ids, AppInfo: info, Tallies: Tallies()}
         given |= {type(value): value for value in self.values}
-        return given | sections, sections
+        return given | sections, sections, problems
 
     async def _open(self, plan: Plan, services: Services) -> Logger:
         log: Logger = Silent()

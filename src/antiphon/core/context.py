@@ -51,8 +51,11 @@ class Context:
     """What the action gave, for the steps at the end of the call."""
     job: Run | None = None
     """The job that runs this call, or None."""
+    client_key: str | None = None
+    """The idempotency key as the client sent it, not looked at yet; None when none was sent."""
     idempotency_key = ""
-    """What names this call and every repeat of it: a job's id, or the key that the client sent. Empty without one."""
+    """What names this call and every repeat of it: a job's id, or an id of caller, action and the client's key. Empty
+    without one."""
     _identified = False
     steps: list[AtEnd] | None = None
     """What has to happen before the answer leaves."""

@@ -154,6 +154,12 @@ def is_limited(action: AnyAction) -> bool:
     return own or not action.traits_of(NoDefaults)
 
 
+def is_bounded(action: AnyAction) -> bool:
+    """Whether an action has a limit of its own that refuses calls; one that only watches does not."""
+    own = (trait for trait in action.traits if isinstance(trait, Limit | DefaultLimit))
+    return any(isinstance(trait, DefaultLimit) or not trait.shadow for trait in own)
+
+
 @overload
 def limit(count: None, /) -> NoDefaults: ...
 @overload

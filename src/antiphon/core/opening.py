@@ -57,8 +57,13 @@ class Planner:
         self._done: set[Provider[Any]] = set()
         self._sections: dict[type[Settings], None] = {}
 
-    def plan(self, wanted: Iterable[tuple[str, type]], scoped: Iterable[Scoped[Any]]) -> Plan:
-        """The order for the application's own services, whatever `wanted` names, and what scoped things need."""
+    def plan(
+        self, wanted: Iterable[tuple[str, type]], scoped: Iterable[Scoped[Any]], joining: Iterable[type] = ()
+    ) -> Plan:
+        """The order for the application's own services, whatever `wanted` names, and what scoped things need.
+
+        What is `joining` opens last, and only where everything that it needs is open anyway.
+        """
         own = list(scoped)
         self._scoped = {provider.gives: provider for provider in (*self._standard, *own)}
         for service in self._own:
@@ -67,7 +72,16 @@ class Planner:
             self._visit_scoped(provider, ())
         for who, kind in wanted:
             self._want(kind, (Asker(who),), optional=False)
+        for kind in joining:
+            service = self._giver(kind)
+            if service is not None and all(self._is_open(need.type) for need in service.needs):
+                self._visit(service, "what is open already", ())
         return Plan(tuple(self._steps), tuple(self._sections))
+
+    def _is_open(self, kind: Any) -> bool:
+        if kind in self._given or (isinstance(kind, type) and issubclass(kind, Settings)):
+            return True
+        return self._giver(kind) in self._done
 
     def _visit(self, service: Service[Any], wanted_by: str, path: Path) -> None:
         if service in self._done:

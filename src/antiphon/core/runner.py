@@ -4,10 +4,12 @@
     admit       identifies the caller, asks `allow`, then the limits     NotSignedIn, Forbidden, TooManyCalls; nothing
                                                                          was read
     read        the transport reads the inputs                           InvalidInput, or the transport's own refusal
+    key         a repeat ends here, with the answer of the first call    InvalidInput, Conflict, Unavailable
     layers      those of the application, then those of the traits       whatever they raise
     function    the action itself                                        its CallError; anything else is a Defect
     check       the result is what the signature promised                Defect
     end         the steps of `ctx.at_end`, the transaction first         their error becomes the call's
+    keep        the answer of a call with a key, for its repeats         nothing is kept, and the log says so
     count       log line and tally                                       –
 
 Everything here is joined once, at the start; a call pays for what its action uses.
@@ -28,7 +30,9 @@ from antiphon.core.access import Allow
 from antiphon.core.action import Action, AnyAction, Call
 from antiphon.core.context import Context
 from antiphon.core.errors import CallError, Defect, Forbidden, NotSignedIn, TimedOut, TransportFault
+from antiphon.core.idempotency import Idempotency, Replay, Replayed, no_keys_for_streams, no_keys_here
 from antiphon.core.inputs.schema import Inputs
+from antiphon.core.inputs.types import convert_kind
 from antiphon.core.job import AlreadyDone, Snoozed
 from antiphon.core.limits import Gate, Limiter
 from antiphon.core.middleware import Middleware, join
@@ -51,6 +55,7 @@ class Runner:
         "_bare",
         "_check",
         "_keywords",
+        "_takes_keys",
         "action",
         "admit",
         "allow",
@@ -68,6 +73,7 @@ class Runner:
         self._bare = not self.schema.fields
         self._keywords = not self.schema.positional
         self._check = check_for(action.result)
+        self._takes_keys = not action.reads_only
         allow = action.trait(Allow)
         self.allow = None if allow is None or allow.open else allow
         limiter = runtime.find(Limiter)
@@ -114,6 +120,8 @@ class Runner:
             inputs: Any = read(source)
             if inputs.__class__ is CoroutineType:
                 inputs = await inputs
+            if ctx.client_key is not None and self._takes_keys:
+                return await self._run_under_key(ctx, inputs)
             # The same as `_invoke`, in place: every coroutine on the way to the action costs as much as a look-up.
             if self._around is not None:
                 result = await self._around(Call(self.action, inputs), ctx)
@@ -143,6 +151,37 @@ class Runner:
         finally:
             calls.leave(ctx)
             self._count(ctx, outcome, monotonic() - started)
+
+    async def _run_under_key(self, ctx: Context, inputs: Inputs) -> Any:
+        """The same for a call with a key: from its inputs to its end, or the answer of an earlier one."""
+        keys = self.runtime.find(Idempotency)
+        if keys is None:
+            raise no_keys_here()
+        begun = await keys.begin(ctx, self.action, inputs)
+        if isinstance(begun, Replay):
+            if ctx.steps:
+                await ctx.finish(None)
+            return begun.result
+        try:
+            result = await self._invoke(ctx, inputs)
+            if not self._check(result):
+                raise self._broken_promise(result)
+            if ctx.steps:
+                ctx.result = result
+                await ctx.finish(None)
+        except AlreadyDone as done:
+            # The ledger remembers for longer, and also what was done just before a process died.
+            await ctx.finish(done)
+            result = self._kept(done)
+            ctx.tell(Replayed())
+        except BaseException as error:
+            # Undone before the key is free: a repeat must not meet what is left of this.
+            if ctx.steps:
+                await ctx.finish(error)
+            await begun.fail(error)
+            raise
+        await begun.keep(ctx, result)
+        return result
 
     async def run_within(self, ctx: Context, call: Call[Any]) -> Any:
         """Run a call that another call makes: the end and the time are the outer call's, which has paid for both."""
@@ -182,6 +221,8 @@ class Runner:
             inputs: Any = read(source)
             if inputs.__class__ is CoroutineType:
                 inputs = await inputs
+            if ctx.client_key is not None and self._takes_keys:
+                raise no_keys_for_streams()
             iterator: AsyncIterator[Any] = await self._invoke(ctx, inputs)
         except BaseException as error:
             if ctx.steps:
@@ -242,7 +283,9 @@ class Runner:
 
     def _kept(self, done: AlreadyDone) -> Any:
         """The result that was kept with the effects of an earlier run."""
-        return None if done.result is None else msgspec.json.decode(done.result, type=self.action.result)
+        if done.result is None:
+            return None
+        return msgspec.json.decode(done.result, type=self.action.result, dec_hook=convert_kind)
 
     # What the caller is told
 

@@ -45,6 +45,10 @@ class Trait:
         """What is wrong with this trait on this action; anything at all stops the start-up."""
         return ()
 
+    def warnings(self, action: AnyAction) -> Iterable[str]:
+        """What somebody should know of it before this is deployed, though it starts: told by `check --deploy`."""
+        return ()
+
     def layer(self, action: AnyAction) -> Middleware | None:
         """The layer this trait puts around the action, or None."""
         return None
@@ -157,6 +161,12 @@ def answers_on(action: AnyAction, transport: TransportName) -> bool:
     """Whether the action exists on this transport."""
     limit = find(action.traits, Only)
     return limit is None or transport in limit.transports
+
+
+def is_reachable(action: AnyAction) -> bool:
+    """Whether calls of the action may come over a network: it is on a transport beside the terminal and the queue."""
+    limit = find(action.traits, Only)
+    return limit is None or bool(limit.transports - {"cli", "worker"})
 
 
 def _seconds(time: str | timedelta) -> float:

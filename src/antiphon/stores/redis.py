@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Annotated, ClassVar
+from urllib.parse import urlsplit
 
 from msgspec import Meta
 
-from antiphon.core.errors import SetupError
-from antiphon.core.info import AppInfo
+from antiphon.core.errors import Fault, SetupError
+from antiphon.core.info import AppInfo, Environment
 from antiphon.core.log import Logger
 from antiphon.core.secrets import Secret
 from antiphon.core.service import service
@@ -41,6 +42,17 @@ class RedisSettings(Settings, frozen=True):
         timedelta(seconds=1)
     )
     connect_time: Annotated[timedelta, doc("How long opening a connection may take.")] = timedelta(seconds=1)
+
+    def warnings(self, environment: Environment) -> Iterable[Fault]:
+        """A store that only one machine has, or one to which everything goes in the open."""
+        parts = urlsplit(self.url.reveal())
+        if not parts.scheme:
+            yield Fault("url", "names no server: sessions, limits and jobs are in an embedded Valkey of this machine")
+        elif parts.scheme != "unix" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+            if parts.password is None:
+                yield Fault("url", "has no password: whoever reaches the server can be anybody")
+            if parts.scheme == "redis":
+                yield Fault("url", "goes over the network unencrypted: write rediss://")
 
 
 def embedded_valkey(settings: RedisSettings, info: AppInfo, log: Logger) -> EmbeddedValkey | None:

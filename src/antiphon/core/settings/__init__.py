@@ -6,7 +6,7 @@ from antiphon.core.settings.declare import Setting, Settings, declared, doc, env
 from antiphon.core.settings.documentation import SettingDoc, describe, to_markdown
 from antiphon.core.settings.files import settings_files
 from antiphon.core.settings.layers import Source
-from antiphon.core.settings.load import Loaded, environment_of, load
+from antiphon.core.settings.load import Loaded, environment_of, load, survey
 from antiphon.core.settings.sizes import format_size, parse_size
 
 __all__ = [
@@ -24,5 +24,6 @@ __all__ = [
     "load",
     "parse_size",
     "settings_files",
+    "survey",
     "to_markdown",
 ]

@@ -41,6 +41,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """
         return ()
 
+    def warnings(self, environment: Environment) -> Iterable[Fault]:
+        """What somebody should know before this is deployed, though it starts: told by `check --deploy`."""
+        return ()
+
 
 class doc(msgspec.Struct, frozen=True):  # noqa: N801  # it is read as a word beside a type, like the traits
     """One line on what a setting does; the generated page and `SetupError` show it."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast, get_args
+from urllib.parse import unquote, urlsplit
 
 from antiphon.core.errors import SetupError
 from antiphon.core.info import Environment
@@ -91,6 +92,34 @@ def load(
     Raises SetupError with every fault of every section. Each names the setting, where it stands and what to write; no
     value is repeated.
     """
+    loaded, problems = survey(
+        sections,
+        defaults=defaults,
+        files=files,
+        environ=environ,
+        environment=environment,
+        dotenv=dotenv,
+        also=also,
+    )
+    if problems:
+        raise SetupError(*problems)
+    return loaded
+
+
+def survey(
+    sections: Sequence[type[Settings]],
+    *,
+    defaults: Mapping[str, Mapping[str, object]] = _NOTHING,
+    files: Sequence[Path] = (),
+    environ: Mapping[str, str],
+    environment: Environment,
+    dotenv: Path | None = None,
+    also: Sequence[type[Settings]] = (),
+) -> tuple[Loaded, list[str]]:
+    """The same as `load`, for who wants to go on whatever is wrong: the sections that can be read, and every fault.
+
+    Raises SetupError only for sections that are declared wrongly.
+    """
     settings = declared([*sections, *also])
     problems: list[str] = []
     found_files = read_files(files, environment, problems)
@@ -105,9 +134,7 @@ def load(
     if environment == "production":
         for file in (file for file in found_files if file.readable_by_others and _holds_secrets(file.tables, settings)):
             problems.append(f"{file.path}: holds secrets and others can read it. Run `chmod 600` on it.")
-    if problems:
-        raise SetupError(*problems)
-    return Loaded({section: made for section, made in instances.items() if made is not None}, loading.sources)
+    return Loaded({section: made for section, made in instances.items() if made is not None}, loading.sources), problems
 
 
 class _Loading:
@@ -118,15 +145,15 @@ class _Loading:
         self.environment: Environment = environment
         self.problems = problems
         self.sources: dict[str, Source] = {}
+        self.unsafe: set[str] = set()
 
     def section(self, section: type[Settings], settings: Sequence[Setting]) -> Settings | None:
         """The section with its values, or None with at least one more problem."""
-        before = len(self.problems)
+        own = [setting for setting in settings if setting.section is section]
         values: dict[str, Any] = {}
-        for setting in settings:
-            if setting.section is section:
-                self._set(setting, values)
-        if len(self.problems) > before:
+        # Every setting is read, also after one that cannot be.
+        readable = [self._set(setting, values) for setting in own]
+        if not all(readable):
             return None
         try:
             made = section(**values)
@@ -135,17 +162,21 @@ class _Loading:
             return None
         for fault in made.problems(self.environment):
             name = f"{section.section}.{fault.name}"
+            if name in self.unsafe:
+                continue
             place = self.sources.get(name)
             message = _sentence(fault.message)
             self.problems.append(f"{name} ({place}): {message}" if place else f"{name}: {message}")
         return made
 
-    def _set(self, setting: Setting, values: dict[str, Any]) -> None:
+    def _set(self, setting: Setting, values: dict[str, Any]) -> bool:
+        """Whether the section can be made, as far as this setting goes."""
+        before = len(self.problems)
         try:
             found = next((found for layer in self.layers if (found := layer.find(setting)) is not None), None)
         except Unusable as error:
             self.problems.append(f"{setting.name}: {error}")
-            return
+            return False
         if found is not None and found.text and setting.only_in_files:
             self.problems.append(f"{setting.name} ({found.source}): is a table; write it in a settings file.")
         elif found is not None:
@@ -156,6 +187,8 @@ class _Loading:
         else:
             self.sources[setting.name] = Source("default", "its default")
             self._refuse_unsafe(setting, setting.default, self.sources[setting.name])
+        # What is unsafe is a value all the same, and must not hide what else is wrong with its section.
+        return len(self.problems) == before or setting.name in self.unsafe
 
     def _read(self, setting: Setting, found: Found) -> Any:
         reader = ValueReader(text=found.text)
@@ -174,10 +207,13 @@ class _Loading:
             return
         if source.kind in ("application", "default"):
             wrong = "is a secret that stands in the code"
-        elif _PLACEHOLDERS.fullmatch("".join(filter(str.isalpha, str(shown))).lower()):
+        elif _is_placeholder(str(shown)):
             wrong = "is a secret that still has the word of an example"
+        elif "://" in str(shown) and _has_weak_password(str(shown)):
+            wrong = "is an address whose password is its user's name, or the word of an example"
         else:
             return
+        self.unsafe.add(setting.name)
         self.problems.append(f"{setting.name} ({source}): {wrong}. Set one of your own: {_ways(setting)}.")
 
 
@@ -193,6 +229,19 @@ def _dotenv(path: Path | None, environment: Environment, problems: list[str]) ->
         # It would be too late: the environment was chosen before, and any other would not have read this file.
         problems.append(f"{line.place}: {ENVIRONMENT} has no effect here. Set it in the environment of the process.")
     return [DotenvLayer(lines)]
+
+
+def _is_placeholder(secret: str) -> bool:
+    return _PLACEHOLDERS.fullmatch("".join(filter(str.isalpha, secret)).lower()) is not None
+
+
+def _has_weak_password(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # its own section says what is wrong with it
+        return False
+    password = unquote(parts.password or "")
+    return bool(password) and (password == unquote(parts.username or "") or _is_placeholder(password))
 
 
 def _missing(setting: Setting) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy import Column, Index, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint
 
+from antiphon.core.deploy import Finding, Review
 from antiphon.core.errors import SetupError
 
 NAMES = {
@@ -41,6 +43,13 @@ class Schema:
                 if item.name:
                     found[item.name] = item
         return found
+
+    async def check_deploy(self, review: Review) -> AsyncIterator[Finding]:
+        """Columns without an index, and migrations that the database has not seen."""
+        from antiphon.services.database.deploy import check_schema  # noqa: PLC0415  # it imports Alembic
+
+        async for finding in check_schema(self, review):
+            yield finding
 
     def require(self, tables: MetaData, name: str, asker: str) -> None:
         """Raise SetupError unless the application has these tables; `name` is how the public API calls them."""

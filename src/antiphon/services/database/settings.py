@@ -49,3 +49,12 @@ class DatabaseSettings(Settings, frozen=True):
         for name in ("wait", "connect_time", "statement_time", "life"):
             if getattr(self, name) <= timedelta():
                 yield Fault(name, 'is too short: write a duration above zero, such as "1s"')
+
+    def warnings(self, environment: Environment) -> Iterable[Fault]:
+        """A file that only one machine has."""
+        try:
+            address = read_address(self.url.reveal())
+        except SetupError:
+            return
+        if address is None or address.engine == "sqlite":
+            yield Fault("url", "names no PostgreSQL server: the data is in a file of this machine, with one writer")

@@ -55,6 +55,11 @@ class LimitSettings(Settings, frozen=True):
         if self.store_time <= timedelta(0):
             yield Fault("store_time", "must be longer than 0s, or the store is never asked")
 
+    def warnings(self, environment: Environment) -> Iterable[Fault]:
+        """Limits that are there and limit nobody."""
+        if self.scale > 10:
+            yield Fault("scale", "makes every limit more than ten times as wide as it was meant to be")
+
     def scaled(self, count: int) -> int:
         """The number with `scale`, and one at least."""
         return min(MOST_COUNT, max(1, int(count * self.scale)))

@@ -15,7 +15,7 @@ PLACE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 USAGE = """\
 antiphon --app package.module:app COMMAND …    run a command of the application
-antiphon serve package.module:app              serve it; the same for `actions` and `migrate`
+antiphon serve package.module:app              serve it; the same for `actions`, `check` and `migrate`
 antiphon --app package.module:app --help       list its commands"""
 
 

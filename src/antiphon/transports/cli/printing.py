@@ -55,6 +55,11 @@ def print_error(error: BaseException, request_id: str, at: datetime, form: Form)
     print(text, file=sys.stderr, flush=True)  # noqa: T201  # as above
 
 
+def print_note(text: str) -> None:
+    """Say something beside the result, on standard error."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201  # as above
+
+
 def as_table(value: Any) -> str:
     """JSON as a person reads it: names beside values, and lists of objects as rows."""
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):  # pyright: ignore[reportUnknownVariableType]  # it came from JSON

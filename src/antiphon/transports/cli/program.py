@@ -20,6 +20,7 @@ from antiphon.core.errors import InvalidInput, SetupError
 from antiphon.core.runtime import Runtime
 from antiphon.core.secrets import Secret
 from antiphon.core.traits import Deprecated, answers_on
+from antiphon.transports.cli.checking import check_command
 from antiphon.transports.cli.exits import EXITS, SETUP
 from antiphon.transports.cli.flags import FROM_STDIN, flag_of, flags_for
 from antiphon.transports.cli.places import USAGE, load, split_place
@@ -37,6 +38,7 @@ class Program(click.Group):
         self._actions: dict[str, AnyAction] | None = None
         for command in (_serve_command(app), _worker_command(app), _actions_command(self), _migrate_command(app)):
             self.add_command(command)
+        self.add_command(check_command(app))
         self.params.append(_version_option(app))
 
     @property
@@ -67,7 +69,7 @@ def program(app: App) -> click.Group:
 
 def _command(app: App, action: AnyAction) -> click.Command:
     def run(output: Form | None, as_whom: str | None, **given: Any) -> None:
-        who = Who(as_whom, _token(app, given.pop(_BEARER, None), as_whom))
+        who = Who(as_whom, _token(app, given.pop(_BEARER, None), as_whom), given.pop(_KEY, None))
         sys.exit(run_command(app, action, given, who, output or default_form()))
 
     return ActionCommand(
@@ -79,6 +81,7 @@ def _command(app: App, action: AnyAction) -> click.Command:
             click.Option(["--output"], type=click.Choice(["json", "table"]), help="How to print the result."),
             click.Option(["--as", "as_whom"], metavar="ID|EMAIL|system", help="Act as this user, or as the system."),
             *_token_flag(app, action),
+            *_key_flag(action),
         ],
         help=action.description,
         short_help=action.description.partition("\n")[0],
@@ -86,7 +89,7 @@ def _command(app: App, action: AnyAction) -> click.Command:
     )
 
 
-_BEARER = "as_token"
+_BEARER, _KEY = "as_token", "under_key"
 
 
 def _token_flag(app: App, action: AnyAction) -> list[click.Option]:
@@ -97,6 +100,14 @@ def _token_flag(app: App, action: AnyAction) -> list[click.Option]:
         f"Act as whom this access token or API key stands for; - reads it from standard input. Else {_variable(app)}."
     )
     return [click.Option(["--token", _BEARER], metavar="TEXT", help=words)]
+
+
+def _key_flag(action: AnyAction) -> list[click.Option]:
+    """The flag `--key`, for what changes something and has no input of that name."""
+    if action.reads_only or action.streams or any(flag_of(field) == "key" for field in action.schema.fields):
+        return []
+    words = "Do it once under this key: the same command again gives the first answer and does nothing."
+    return [click.Option(["--key", _KEY], metavar="TEXT", help=words)]
 
 
 def _token(app: App, given: str | None, as_whom: str | None) -> Secret[str] | None:

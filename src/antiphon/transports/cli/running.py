@@ -21,22 +21,27 @@ from antiphon.core.caller import ANONYMOUS, SYSTEM, Caller, Directory
 from antiphon.core.connection import Connection
 from antiphon.core.context import Context
 from antiphon.core.errors import CallError, Defect, NotFound, SetupError
+from antiphon.core.idempotency import Replayed
 from antiphon.core.inputs.schema import Inputs
 from antiphon.core.runtime import Runtime
 from antiphon.core.secrets import Secret
 from antiphon.transports.cli.exits import INTERRUPTED, exit_code
 from antiphon.transports.cli.flags import ask_secrets, read_flags
-from antiphon.transports.cli.printing import Form, print_error, print_item, print_result
+from antiphon.transports.cli.printing import Form, print_error, print_item, print_note, print_result
 
 QUIET: Mapping[str, Mapping[str, object]] = {"log": {"level": "warning"}}
 """A command's own log lines would drown its result; the settings can ask for them."""
 
 
 class Who(NamedTuple):
-    """As whom a command is run: somebody who is named, or whoever a token stands for. Nobody where both are missing."""
+    """As whom a command is run: somebody who is named, or whoever a token stands for. Nobody where both are missing.
+
+    `key` is what this caller repeats the command under.
+    """
 
     named: str | None = None
     token: Secret[str] | None = None
+    key: str | None = None
 
 
 class Terminal(Connection):
@@ -72,6 +77,7 @@ async def _run(app: App, action: AnyAction, given: Mapping[str, Any], who: Who, 
         async with app.running(defaults=QUIET) as runtime:
             caller = await _caller(runtime, who)
             ctx = runtime.context(action, Terminal(request_id, who), request_id=request_id, caller=caller)
+            ctx.client_key = who.key
             if who.named is not None and caller is not None:
                 # A command is quiet below this level, and who spoke in whose name has to be on record.
                 ctx.log.warning("cli.as", caller=caller.id or caller.kind)
@@ -95,7 +101,12 @@ async def _answer(
         async for item in await runner.open_stream(ctx, read, given):
             print_item(item)
     else:
-        print_result(await runner.run(ctx, read, given), form)
+        try:
+            result = await runner.run(ctx, read, given)
+        finally:
+            if ctx.told(Replayed) is not None:
+                print_note("Nothing was done now: this is the answer that was given before under this key.")
+        print_result(result, form)
 
 
 @contextmanager

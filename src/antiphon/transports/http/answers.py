@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from antiphon.core.context import Context
+from antiphon.core.idempotency import Replayed
 from antiphon.core.inputs.types import encode_kind
 from antiphon.core.job import AskAgain
 from antiphon.core.results import Download
@@ -32,6 +33,7 @@ VARY_CODING = (b"vary", b"origin, accept-encoding")
 NO_STORE = (b"cache-control", b"no-store")
 REVALIDATE = (b"cache-control", b"private, no-cache")
 SANDBOX = (b"content-security-policy", b"sandbox")
+REPLAYED = (b"idempotent-replayed", b"true")
 
 encode_json: Callable[[Any], bytes] = msgspec.json.Encoder(enc_hook=encode_kind).encode
 
@@ -62,6 +64,11 @@ class Cookies:
                     return []
                 return [(b"set-cookie", clear_cookie(self.name, secure=self.secure).encode())]
         return []
+
+
+def replay_fields(ctx: Context) -> Headers:
+    """The word that this answer was given before, under the same `Idempotency-Key`."""
+    return [REPLAYED] if ctx.told(Replayed) is not None else []
 
 
 def _ok(result: object) -> int:
@@ -150,6 +157,7 @@ class Answers:
         if ctx.facts:
             headers += self._cookies.headers(ctx)
             headers += limit_fields(ctx.facts)
+            headers += replay_fields(ctx)
             if (again := ctx.told(AskAgain)) is not None:
                 headers.append((b"retry-after", str(max(1, ceil(again.seconds))).encode()))
         if self._location is not None and result is not None:

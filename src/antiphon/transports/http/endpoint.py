@@ -113,6 +113,7 @@ class Endpoint:
         """What headers say about the call itself."""
         if not self._safe:
             check_expectation(request)
+            ctx.client_key = request.header(b"idempotency-key")
             if_match = request.header(b"if-match")
             if if_match is not None:
                 versions = read_base(if_match)

@@ -22,6 +22,7 @@ from antiphon.core.errors import (
     TooManyCalls,
     Unavailable,
 )
+from antiphon.core.idempotency import KeyTaken
 from antiphon.core.inputs.kinds import Struct
 from antiphon.core.limits import OverLimit
 from antiphon.transports.base import ErrorObject, Told, encode_error, error_object
@@ -71,7 +72,7 @@ def status_of(error: Told, request: Request) -> int:
     """The status of an error. A conflict with what `If-Match` named is a failed precondition."""
     if isinstance(error, WireFault):
         return error.status
-    if isinstance(error, Conflict) and request.header(b"if-match") is not None:
+    if isinstance(error, Conflict) and not isinstance(error, KeyTaken) and request.header(b"if-match") is not None:
         return PRECONDITION_FAILED
     for kind in type(error).__mro__:
         if kind in STATUS:

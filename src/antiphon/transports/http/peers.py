@@ -13,7 +13,7 @@ from antiphon.wire.request import Request
 ACCEPTED, PLAIN, REMARKABLE = 1, 2, 4
 """Notes on a head: its bounds and host are in order; nothing in it changes how a call is run; something does."""
 
-_REMARKS = (b"expect", b"if-match", b"x-request-timeout")
+_REMARKS = (b"expect", b"idempotency-key", b"if-match", b"x-request-timeout")
 
 MISDIRECTED = FAULTS["MISDIRECTED"].status
 

@@ -10,7 +10,7 @@ from antiphon.core.context import Context
 from antiphon.core.errors import CallError, Defect, TransportFault
 from antiphon.core.runtime import Runtime
 from antiphon.transports.base import Told, encode_error
-from antiphon.transports.http.answers import NO_STORE, VARY, Cookies
+from antiphon.transports.http.answers import NO_STORE, VARY, Cookies, replay_fields
 from antiphon.transports.http.browsers import POLICY, SAFE, SECURITY, STRICT_TRANSPORT, Browsers
 from antiphon.transports.http.clients import Clients
 from antiphon.transports.http.connection import NO_PATH_INPUTS
@@ -162,6 +162,7 @@ class Server:
         if ctx is not None:
             headers += self.cookies.headers(ctx)
             headers += limit_fields(ctx.facts)
+            headers += replay_fields(ctx)
         return self.finish(request, Response(status_of(error, request), headers, body))
 
     def _error_headers(self, error: Told, kind: bytes, request_id: str) -> Headers:

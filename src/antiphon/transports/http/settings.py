@@ -97,7 +97,14 @@ class HttpSettings(Settings, frozen=True):
     ] = Secret("")
 
     def problems(self, environment: Environment) -> Iterable[Fault]:
-        """A token that no header can carry, or that somebody could guess; a key without its certificate."""
+        """A token that no header can carry, or that somebody could guess; a key without its certificate.
+
+        In production also no name to answer to, and a word about clients that everybody may say.
+        """
+        if environment == "production" and not self.hosts:
+            yield Fault("hosts", "is empty, which production refuses. Name the hosts that this server answers for")
+        if environment == "production" and any(map(_trusts_everybody, self.trusted_proxies)):
+            yield Fault("trusted_proxies", "trusts everybody, so any client could forge its address. Name your proxies")
         if self.tls_key is not None and self.tls_certificate is None:
             yield Fault("tls_key", "is set without tls_certificate. Set both, or none.")
         token = self.metrics_token.reveal()
@@ -105,6 +112,27 @@ class HttpSettings(Settings, frozen=True):
             yield Fault("metrics_token", "cannot stand in a header. Write visible ASCII without spaces.")
         elif environment == "production" and 0 < len(token) < LEAST_TOKEN:
             yield Fault("metrics_token", f"is too short for production. Write {LEAST_TOKEN} random characters or more.")
+
+    def warnings(self, environment: Environment) -> Iterable[Fault]:
+        """What is open wider than it has to be, and what is missing in front of this server."""
+        if "*" in self.hosts:
+            yield Fault("hosts", "answers for any name, so whoever points a name here can have links and caches say it")
+        if "*" in self.origins:
+            yield Fault("origins", "lets the pages of every site read what needs no signing in. Name the sites")
+        if any(origin.startswith("http://") for origin in self.origins):
+            yield Fault("origins", "trusts pages that come over plain http, which anybody on the way can change")
+        if self.tls_certificate is None and not self.trusted_proxies:
+            yield Fault(
+                "trusted_proxies",
+                "is empty and there is no http.tls_certificate: nothing here speaks https, which cookies need. Behind "
+                "a proxy name it, or all clients count as one address",
+            )
+
+
+def _trusts_everybody(network: str) -> bool:
+    # 0.0.0.0/0, ::/0, and the halves of them that say the same in two.
+    address, _, length = network.partition("/")
+    return length.isdecimal() and int(length) < (8 if ":" not in address else 7)
 
 
 def bounds_of(settings: HttpSettings) -> Bounds:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import cast
 
 from antiphon.core.access import Rule, anyone, require
 from antiphon.core.action import AnyAction
 from antiphon.core.app import App
 from antiphon.core.context import Context
+from antiphon.core.deploy import Finding, Review
 from antiphon.core.errors import NotFound, SetupError
 from antiphon.core.limits import Limiter
 from antiphon.core.member import Member
@@ -35,6 +36,8 @@ from antiphon.transports.http.sockets import SocketPage
 from antiphon.transports.http.static import Static
 from antiphon.wire.asgi import Asgi
 from antiphon.wire.faults import WireFault, not_found
+from antiphon.wire.hosts import Hosts
+from antiphon.wire.proxies import TrustedProxies
 from antiphon.wire.request import Request
 from antiphon.wire.response import Answer, Response
 from antiphon.wire.server.listener import Listener
@@ -82,10 +85,6 @@ class Http(HttpSurface):
     def prepare(self, runtime: Runtime) -> None:
         """Compile every route. Two routes of one method and shape are a SetupError."""
         settings = runtime.settings(HttpSettings)
-        if runtime.info.production and not settings.hosts:
-            raise SetupError(
-                "http.hosts is empty, which production refuses. Name the hosts that this server answers for."
-            )
         runtime.calls.most = settings.calls
         runtime.call_seconds = settings.call_time.total_seconds()
         self._sockets = {}
@@ -107,6 +106,30 @@ class Http(HttpSurface):
         self._add_pages(server)
         server.fallbacks.extend(static.serve(server) for static in self._static)
         self._document = None
+
+    async def check_deploy(self, review: Review) -> AsyncIterator[Finding]:
+        """Pages about the application that everybody may see; hosts, proxies and certificates that cannot be read."""
+        settings = review.find(HttpSettings)
+        if settings is None:
+            return
+        if settings.docs and self._docs is anyone:
+            yield Finding("warning", "http.docs", "Everybody may read the documentation. Give Http(docs=...) a rule.")
+        if settings.metrics and self._metrics is anyone:
+            yield Finding("warning", "http.metrics", "Everybody may read the counters. Give Http(metrics=...) a rule.")
+        for page, on, rule in (("docs", settings.docs, self._docs), ("metrics", settings.metrics, self._metrics)):
+            if on and rule is None and not review.has(Identifier):
+                message = f"Is on for admins, and nothing here knows who calls. Write Http({page}=anyone), or a module."
+                yield Finding("danger", f"http.{page}", message)
+        readings: list[tuple[str, Callable[[], object]]] = [
+            ("http.hosts", lambda: Hosts(settings.hosts)),
+            ("http.trusted_proxies", lambda: TrustedProxies(settings.trusted_proxies)),
+            ("http.tls_certificate", lambda: tls_of(settings)),
+        ]
+        for name, read in readings:
+            try:
+                read()
+            except SetupError as error:
+                yield Finding("danger", name, str(error))
 
     def _add_pages(self, server: Server) -> None:
         settings, production = server.settings, server.runtime.info.production

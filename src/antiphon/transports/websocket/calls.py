@@ -16,9 +16,12 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, final
 
+from msgspec import UNSET
+
 from antiphon.core.action import Stream
 from antiphon.core.context import Context
 from antiphon.core.errors import CallError, Conflict, Defect, NotFound, TooManyCalls, TransportFault, Unavailable
+from antiphon.core.idempotency import Replayed
 from antiphon.core.inputs.schema import Inputs, MalformedJson
 from antiphon.core.runner import close_items
 from antiphon.core.session import SessionEnded, SessionStarted
@@ -77,7 +80,9 @@ class SocketCalls:
         client, desk = self._client, self._client.desk
         runner = desk.runner(str(said.action))
         ctx = desk.context(runner.action.name, client.connection, seconds=runner.seconds, safe=runner.action.reads_only)
-        if runner.instant:
+        if said.key is not UNSET:
+            ctx.client_key = said.key
+        elif runner.instant:
             self._answer_now(said, runner, ctx)
             return
         is_stream = isinstance(runner.action, Stream)
@@ -160,7 +165,7 @@ class SocketCalls:
         try:
             result = await runner.run(ctx, lambda given: self._read(runner, given), said)
             if not run.is_silent:
-                client.reply(result_frame(said.id, result))
+                client.reply(result_frame(said.id, result, is_replayed=ctx.told(Replayed) is not None))
         except Exception as error:  # noqa: BLE001  # told apart there
             self._fail(run, told_of(error, ctx))
         except asyncio.CancelledError:
@@ -205,7 +210,8 @@ class SocketCalls:
 
     def _fail(self, run: Run, error: CallError | Defect | TransportFault) -> None:
         if not run.is_silent:
-            self._client.fail(run.id, error, run.ctx.request_id)
+            is_replayed = run.ctx.told(Replayed) is not None
+            self._client.fail(run.id, error, run.ctx.request_id, is_replayed=is_replayed)
 
 
 def told_of(error: Exception, ctx: Context) -> CallError | Defect | TransportFault:

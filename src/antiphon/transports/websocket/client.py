@@ -266,11 +266,18 @@ class SocketClient:
                 self.socket.send(framed(frame))
                 return
 
-    def fail(self, frame_id: FrameId | None, error: CallError | Defect | TransportFault, request_id: str = "") -> None:
+    def fail(
+        self,
+        frame_id: FrameId | None,
+        error: CallError | Defect | TransportFault,
+        request_id: str = "",
+        *,
+        is_replayed: bool = False,
+    ) -> None:
         """Tell that a frame failed."""
         runtime = self.desk.runtime
         told = error_object(error, request_id or runtime.ids.uuid7(), runtime.clock.now())
-        self.reply(error_frame(frame_id, told))
+        self.reply(error_frame(frame_id, told, is_replayed=is_replayed))
 
     def _too_slow(self) -> None:
         self.end(errors.SLOW, "Too much waits to be read.")

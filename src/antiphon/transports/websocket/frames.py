@@ -4,6 +4,7 @@
 #
 #   a client says                                            it is answered under the same id
 #   {"id":1,"action":"…","params":{…},"key":"…"}             {"id":1,"result":…} or {"id":1,"error":{…}}
+#                         … again under the same key         … and "replayed":true
 #                         … of a stream                      {"id":1,"item":…} each, {"id":1,"done":true} or an error
 #   {"id":2,"cancel":1}                                      {"id":2,"result":null}
 #   {"id":3,"subscribe":"…","since":{"epoch":…,"offset":…}}  {"id":3,"result":{"topic":…,…}}
@@ -39,6 +40,7 @@ FORM: Final = (
 )
 
 _encode = msgspec.json.Encoder(enc_hook=encode_kind).encode
+_REPLAYED: Final = b',"replayed":true'
 _VERBS: Final = ("action", "cancel", "subscribe", "unsubscribe", "token", "ping")
 
 Id = Annotated[int, Meta(ge=-(2**53), le=2**53)] | Annotated[str, Meta(min_length=1, max_length=64)]
@@ -130,12 +132,12 @@ def _id_of(data: bytes) -> FrameId | None:
 # What the server says
 
 
-def result_frame(frame_id: FrameId, result: Any) -> bytes:
+def result_frame(frame_id: FrameId, result: Any, *, is_replayed: bool = False) -> bytes:
     """The answer to a frame. Raises TypeError for a result that has no form in JSON."""
     if result.__class__ is Download:
         raise TypeError("A file cannot be sent over a socket.")
     body = result if result.__class__ is bytes else _encode(result)
-    return b'{"id":%b,"result":%b}' % (_encode(frame_id), body)
+    return b'{"id":%b,"result":%b%b}' % (_encode(frame_id), body, _REPLAYED if is_replayed else b"")
 
 
 def item_frame(frame_id: FrameId, item: Any) -> bytes:
@@ -148,9 +150,9 @@ def done_frame(frame_id: FrameId) -> bytes:
     return b'{"id":%b,"done":true}' % _encode(frame_id)
 
 
-def error_frame(frame_id: FrameId | None, error: ErrorObject) -> bytes:
+def error_frame(frame_id: FrameId | None, error: ErrorObject, *, is_replayed: bool = False) -> bytes:
     """A frame that failed."""
-    return b'{"id":%b,"error":%b}' % (_encode(frame_id), _encode(error))
+    return b'{"id":%b,"error":%b%b}' % (_encode(frame_id), _encode(error), _REPLAYED if is_replayed else b"")
 
 
 class Hello(msgspec.Struct, rename="camel"):

@@ -1,0 +1,34 @@
+"""The tables of the audit log: the rows, and the end of their chain."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table
+
+from antiphon.services.database.columns import UtcDateTime
+from antiphon.services.database.schema import NAMES
+
+audit_metadata = MetaData(naming_convention=NAMES)
+
+# Not an `Id`, and it may be null: the log reaches beyond tenants, so the fence around them must not stand here.
+audit_log = Table(
+    "audit_log",
+    audit_metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False, index=True),
+    Column("actor", String(64), nullable=False),
+    Column("tenant_id", String(36), nullable=True, index=True),
+    Column("action", String(256), nullable=False),
+    Column("object", String(256), nullable=False),
+    Column("outcome", String(64), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("request_id", String(128), nullable=False),
+    Column("before_hash", String(64), nullable=False),
+)
+
+audit_end = Table(
+    "audit_end",
+    audit_metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
