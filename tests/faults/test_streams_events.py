@@ -7,6 +7,7 @@ from signal import SIGCONT, SIGKILL, SIGSTOP
 
 from redis.exceptions import ResponseError
 
+from antiphon.core.health import Health
 from antiphon.core.runtime import Runtime
 from antiphon.services.events.events import Events
 from antiphon.testing.waiting import wait_until
@@ -19,7 +20,7 @@ THEN = 999_999
 
 
 async def test_a_gap_is_never_silent(fleet: Fleet) -> None:
-    """S21: a listener falls behind what is kept: the gap is shown and told, health is not green, others hear all."""
+    """S21: a listener falls behind what is kept: the gap is shown and told, health is red, others hear all."""
     limits = {"EVENTS_MAX_EVENTS": "100", "EVENTS_AHEAD": "10"}
     async with fleet.here(environ=limits) as runtime, fleet.worker(environ=limits) as worker:
         events = runtime.require(Events, "the test")
@@ -35,6 +36,7 @@ async def test_a_gap_is_never_silent(fleet: Fleet) -> None:
             return (await events.listeners.state("slow:hear")).gap is not None
 
         await wait_until(shown, "the gap was never shown", within=PATIENCE)
+        assert await events.check_health() is Health.DOWN
         assert (await events.listeners.state("fast:hear")).gap is None
         assert [line.number for line in fleet.lines("fast")] == [*range(800)]
         await wait_until(lambda: "gap" in worker.said, "nobody told of the gap", within=PATIENCE)

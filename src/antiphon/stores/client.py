@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -80,7 +81,7 @@ class StoreAddress:
 
 
 class StorePool(BlockingConnectionPool):
-    """A bounded pool that takes a free connection without a lock or a timer, and makes others wait in line."""
+    """A bounded pool that takes a free connection without a lock or a timer; who finds none waits in line."""
 
     def __init__(self, size: int, connect_time: float, options: dict[str, Any]) -> None:
         super().__init__(  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves it untyped
@@ -97,17 +98,11 @@ class StorePool(BlockingConnectionPool):
             legacy_responses=False,
             **options,
         )
-        self._waiting = 0
+        self._line: deque[asyncio.Future[AbstractConnection]] = deque()
 
     async def get_connection(self, command_name: object = None, *keys: object, **options: object) -> AbstractConnection:
-        """A connection that is open and has nothing left to read; waits while all are in use."""
-        if self._waiting or not self.can_get_connection():
-            self._waiting += 1
-            try:
-                return await super().get_connection()  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves it untyped
-            finally:
-                self._waiting -= 1
-        connection = self.get_available_connection()
+        """A connection that is open and has nothing left to read; waits in line while all are in use."""
+        connection = self.get_available_connection() if self._is_free else await self._turn()
         try:
             await self.ensure_connection(connection)
         except BaseException:
@@ -116,12 +111,34 @@ class StorePool(BlockingConnectionPool):
         return connection
 
     async def release(self, connection: AbstractConnection) -> None:
-        """Give a connection back."""
-        if self._waiting or connection.should_reconnect():
-            await super().release(connection)
-            return
-        # Nobody has to be woken. redis-py's own way takes two locks and tells listeners that we do not have: a sixth
-        # of the cost of a command.
+        """Give a connection back: to whoever has waited longest, if anybody has."""
+        if connection.should_reconnect():
+            await connection.disconnect()
+        self._hand_on(connection)
+
+    @property
+    def _is_free(self) -> bool:
+        # Nobody passes those who wait: redis-py's own line lets whoever comes at the right moment, and puts the one
+        # who was woken in vain at its end, so that with many callers some wait for ever.
+        return not self._line and self.can_get_connection()
+
+    async def _turn(self) -> AbstractConnection:
+        place: asyncio.Future[AbstractConnection] = asyncio.get_running_loop().create_future()
+        self._line.append(place)
+        try:
+            return await place
+        except BaseException:
+            if place.done() and not place.cancelled():
+                self._hand_on(place.result())
+            raise
+
+    def _hand_on(self, connection: AbstractConnection) -> None:
+        while self._line:
+            place = self._line.popleft()
+            if not place.done():
+                place.set_result(connection)
+                return
+        # redis-py's own way takes two locks and tells listeners that we do not have: a sixth of the cost of a command.
         self._in_use_connections.remove(connection)
         self._available_connections.append(connection)
 
