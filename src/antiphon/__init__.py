@@ -5,11 +5,13 @@ from __future__ import annotations
 from antiphon.application import App
 from antiphon.core.access import Rule, Verdict, all_of, allow, anyone, named, require
 from antiphon.core.action import Action, Call, Stream, action
+from antiphon.core.audit import Audit
 from antiphon.core.caller import ANONYMOUS, SYSTEM, Caller, Directory
 from antiphon.core.channel import Channel, MemberNames, Position, Topic, channel
 from antiphon.core.clock import Clock, Ids
 from antiphon.core.connection import Connection
 from antiphon.core.context import Context
+from antiphon.core.deploy import DeployCheck, Finding, Review
 from antiphon.core.errors import (
     CallError,
     Conflict,
@@ -46,6 +48,8 @@ from antiphon.services.access.explain import Explanation, explain
 from antiphon.services.access.permissions import Permission, Permissions
 from antiphon.services.access.roles import Role, Roles
 from antiphon.services.access.rules import by_key, can, fresh
+from antiphon.services.audit.chain import AuditChain, verify_audit
+from antiphon.services.audit.tables import audit_metadata
 from antiphon.services.channels.channels import Channels
 from antiphon.services.channels.frames import Member
 from antiphon.services.database.columns import Id, UtcDateTime
@@ -111,6 +115,8 @@ __all__ = [
     "App",
     "AppInfo",
     "AskAgain",
+    "Audit",
+    "AuditChain",
     "BadSeal",
     "BadToken",
     "Batch",
@@ -130,6 +136,7 @@ __all__ = [
     "DatabaseAway",
     "DeadLetterAdded",
     "Defect",
+    "DeployCheck",
     "Directory",
     "Download",
     "Email",
@@ -137,6 +144,7 @@ __all__ = [
     "Events",
     "Explanation",
     "Fault",
+    "Finding",
     "Forbidden",
     "FoundKey",
     "Gap",
@@ -182,6 +190,7 @@ __all__ = [
     "Registry",
     "Replay",
     "Replayed",
+    "Review",
     "Revocations",
     "Revoked",
     "Role",
@@ -235,6 +244,7 @@ __all__ = [
     "anyone",
     "around",
     "at_most",
+    "audit_metadata",
     "by_key",
     "can",
     "channel",
@@ -280,4 +290,5 @@ __all__ = [
     "timeout",
     "type_of",
     "unique",
+    "verify_audit",
 ]

@@ -11,6 +11,7 @@ import click
 from antiphon.core import app as core
 from antiphon.core.service import Provider
 from antiphon.services.access.roles import roles
+from antiphon.services.audit.service import audit
 from antiphon.services.channels.service import channels, outgoing
 from antiphon.services.database.ledger import once
 from antiphon.services.database.service import database, work
@@ -58,6 +59,7 @@ class App(core.App):
         database,
         work,
         once,
+        audit,
         streams,
         supervisor,
         outbox,

@@ -253,7 +253,7 @@ def _all_of(key: str, keys: QueueKeys) -> tuple[Any, ...]:
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @example([("enqueue", 1, 0), ("enqueue", 1, 0), ("fetch", 0, 0), ("start", 0, 0), ("die", 0, 0), ("claim", 1, 0)])
 @given(STEPS)

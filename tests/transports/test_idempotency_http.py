@@ -246,7 +246,7 @@ async def test_a_call_that_runs_out_of_time_keeps_nothing(
 
         again = await client.post("/api/slow", {"text": "a"}, headers=KEY)
 
-        assert (slow.status, again.status, again.json["id"], replayed(again)) == (504, 200, 2, None)
+        assert (slow.status, again.status, replayed(again)) == (504, 200, None)
 
 
 async def test_a_large_answer_is_not_kept(keyed: TestApp) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from antiphon import Lockout, Module, Passwords, Roles, Sessions, Tickets
+from antiphon import Audit, Lockout, Module, Passwords, Roles, Sessions, Tickets
 from antiphon.modules.accounts import tables_identity
 from antiphon.modules.accounts.reports import PasswordResetAsked, RefreshTokenReused, reset_token
 from antiphon.modules.accounts.tables import DEFAULT_TENANT_ID, metadata
@@ -23,4 +23,4 @@ __all__ = [
     "users_table",
 ]
 
-module = Module(__name__, needs=[Lockout, Passwords, Roles, Sessions, Tickets])
+module = Module(__name__, needs=[Audit, Lockout, Passwords, Roles, Sessions, Tickets])

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from antiphon import (
+    Audit,
     Conflict,
     Context,
     Email,
@@ -91,6 +92,7 @@ async def edit_user(
     if password is not UNSET:
         _refuse_weak(passwords, password, changes.get("name", account.name), changes.get("email", account.email))
         changes["password_hash"] = await passwords.hash(password)
+        ctx.get(Audit).record(account.id, outcome="password changed")
     account = await users.change(account.id, changes)
     if password is not UNSET and not keep_others:
         await end_others(ctx, account.id, ctx.caller.sid)
@@ -117,6 +119,8 @@ async def create_session(ctx: Context, email: str, password: GivenPassword, *, t
         # An account that cannot sign in costs one hash like any other, so that the time tells nothing.
         fits = await passwords.verify((account.password_hash or None) if account is not None else None, password)
         if account is None or not account.may_sign_in or not fits:
+            # A row for whatever is wrong, so that its absence tells nothing either.
+            ctx.get(Audit).record_apart(account.id if account is not None else "", outcome="failed")
             raise NotSignedIn(WRONG)
     if passwords.needs_rehash(account.password_hash):
         await users.rehash(account.id, await passwords.hash(password))

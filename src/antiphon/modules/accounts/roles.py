@@ -19,6 +19,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from antiphon import (
+    Audit,
     Context,
     Explanation,
     Fault,
@@ -83,6 +84,7 @@ async def grant_role(ctx: Context, user_id: str, role: RoleName) -> UserRoles:
     users = ctx.get(Users)
     account = await users.take_turns(user_id)
     await users.grant(account, role)
+    ctx.get(Audit).record(f"{account.id} {role}", outcome="granted", tenant_id=account.tenant_id)
     return await _changed(ctx, users, account)
 
 
@@ -96,6 +98,7 @@ async def revoke_role(ctx: Context, user_id: str, role: RoleName) -> UserRoles:
     users = ctx.get(Users)
     account = await users.take_turns(user_id)
     if await users.revoke(account, role):
+        ctx.get(Audit).record(f"{account.id} {role}", outcome="revoked", tenant_id=account.tenant_id)
         await _tell(ctx, users, await users.require(account.id))
     return await _changed(ctx, users, account)
 
@@ -122,6 +125,7 @@ def _refuse_unheld(ctx: Context, role: str) -> None:
     if role not in roles:
         raise InvalidInput(fields=[Fault("role", f"is unknown; there are {', '.join(roles.names)}")])
     if not roles.held_by(ctx.caller).cover(roles.of(frozenset({role}))):
+        ctx.get(Audit).record_apart(role, outcome="refused")
         raise Forbidden("Nobody grants or takes what they do not hold themselves.")
 
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from antiphon import (
     ANONYMOUS,
+    Audit,
     Caller,
     Context,
     Forbidden,
@@ -99,6 +100,7 @@ async def sign_out(ctx: Context) -> None:
     caller = ctx.caller
     if caller.via == "key" or caller.sid.startswith(SID_OF_KEY):
         raise Forbidden("An API key is not signed in. Revoke it with key:revoke.")
+    ctx.get(Audit).record(caller.id, outcome="signed out")
     if caller.via == "token":
         # Before others hear of it: a socket that signs itself out is answered first.
         ctx.tell(SessionEnded())
@@ -129,6 +131,7 @@ async def _keep(
     now = ctx.now
     device = Device(sid, caller.id, caller.tenant_id, kind, address, agent, idle_seconds, now, now, expires_at, None)
     await devices.add(device)
+    ctx.get(Audit).record(caller.id, outcome="signed in", actor=caller.id, tenant_id=caller.tenant_id)
     return device
 
 

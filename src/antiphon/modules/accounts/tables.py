@@ -46,4 +46,5 @@ user_roles = Table(
     Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     Column("role", String(64), primary_key=True),
     Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "tenant_id"),
 )

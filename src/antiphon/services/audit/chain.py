@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 from sqlalchemy import Row, insert, select, update
@@ -35,7 +36,6 @@ BEGINNING = "0" * 64
 """What stands before the first row of all."""
 
 _THE_END = 1
-_PAGE = 500
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -79,19 +79,19 @@ async def append(work: Work, entries: Sequence[Entry]) -> None:
     await work.execute(update(audit_end).where(audit_end.c.id == _THE_END).values(seq=seq, hash=before))
 
 
-async def verify_audit(work: Work) -> AuditChain:
-    """Walk the chain from the first row that is left to its end."""
+async def verify_audit(work: Work, *, page: int = 500) -> AuditChain:
+    """Walk the chain from the first row that is left to its end, so many rows at a time."""
     seq: int | None = None
     before, count = "", 0
     while True:
-        page = select(audit_log).order_by(audit_log.c.seq).limit(_PAGE)
-        rows = (await work.execute(page if seq is None else page.where(audit_log.c.seq > seq))).all()
+        next_rows = select(audit_log).order_by(audit_log.c.seq).limit(page)
+        rows = (await work.execute(next_rows if seq is None else next_rows.where(audit_log.c.seq > seq))).all()
         for row in rows:
             if seq is not None and (row.seq != seq + 1 or row.before_hash != before):
                 return AuditChain(False, count, row.seq, before)
             count += 1
             seq, before = row.seq, digest(row.before_hash, row.seq, _entry(row))
-        if len(rows) < _PAGE:
+        if len(rows) < page:
             break
     end = (await work.execute(select(audit_end.c.seq, audit_end.c.hash))).one_or_none()
     fits = end is None if seq is None else end is not None and (end.seq, end.hash) == (seq, before)
@@ -107,6 +107,5 @@ def digest(before: str, seq: int, entry: Entry) -> str:
     return sha256(msgspec.json.encode((before, seq, at, *texts))).hexdigest()
 
 
-def _entry(row: Row[*tuple[object, ...]]) -> Entry:
-    fields = row._asdict()
-    return Entry(**{name: fields[name] for name in Entry.__struct_fields__})
+def _entry(row: Row[*tuple[Any, ...]]) -> Entry:
+    return Entry(row.at, row.actor, row.tenant_id, row.action, row.object, row.outcome, row.address, row.request_id)

@@ -6,7 +6,7 @@ from antiphon.core.audit import Audit
 from antiphon.core.context import Context
 from antiphon.core.service import scoped
 from antiphon.services.audit.chain import Entry, append
-from antiphon.services.audit.tables import audit_log, audit_metadata
+from antiphon.services.audit.tables import WIDTHS, audit_metadata
 from antiphon.services.database.database import Database
 from antiphon.services.database.schema import Schema
 from antiphon.services.database.work import Work
@@ -81,4 +81,4 @@ def entry_of(ctx: Context, about: str, outcome: str, actor: str, tenant_id: str)
 
 def _fitted(column: str, text: str) -> str:
     shown = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return shown[: audit_log.c[column].type.length]
+    return shown[: WIDTHS[column]]

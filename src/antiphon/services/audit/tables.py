@@ -7,6 +7,17 @@ from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table
 from antiphon.services.database.columns import UtcDateTime
 from antiphon.services.database.schema import NAMES
 
+WIDTHS = {
+    "actor": 64,
+    "tenant_id": 36,
+    "action": 256,
+    "object": 256,
+    "outcome": 64,
+    "address": 64,
+    "request_id": 128,
+}
+"""The characters of the texts of a row."""
+
 audit_metadata = MetaData(naming_convention=NAMES)
 
 # Not an `Id`, and it may be null: the log reaches beyond tenants, so the fence around them must not stand here.
@@ -15,13 +26,13 @@ audit_log = Table(
     audit_metadata,
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("at", UtcDateTime, nullable=False, index=True),
-    Column("actor", String(64), nullable=False),
-    Column("tenant_id", String(36), nullable=True, index=True),
-    Column("action", String(256), nullable=False),
-    Column("object", String(256), nullable=False),
-    Column("outcome", String(64), nullable=False),
-    Column("address", String(64), nullable=False),
-    Column("request_id", String(128), nullable=False),
+    Column("actor", String(WIDTHS["actor"]), nullable=False),
+    Column("tenant_id", String(WIDTHS["tenant_id"]), nullable=True, index=True),
+    Column("action", String(WIDTHS["action"]), nullable=False),
+    Column("object", String(WIDTHS["object"]), nullable=False),
+    Column("outcome", String(WIDTHS["outcome"]), nullable=False),
+    Column("address", String(WIDTHS["address"]), nullable=False),
+    Column("request_id", String(WIDTHS["request_id"]), nullable=False),
     Column("before_hash", String(64), nullable=False),
 )
 

@@ -60,9 +60,9 @@ async def _check_database(schema: Schema, history: History, review: Review) -> A
         yield _found("danger", str(error))
         return
     if pending and settings.migrate:
-        yield _found("warning", f"{_list(pending)} will run in {shown} when the application starts.")
+        yield _found("warning", f"Not run yet: {_list(pending)}. The application runs that in {shown} when it starts.")
     elif pending:
-        yield _found("danger", f"{_list(pending)} has to run in {shown}, which is not done at the start: `migrate`.")
+        yield _found("danger", f"Not run yet: {_list(pending)}. The start refuses {shown}: run `migrate` first.")
 
 
 async def _current(migrations: Migrations, terms: Terms) -> str | None:

@@ -78,9 +78,11 @@ class StoredAnswers(Idempotency):
                 self._keys(running.named),
                 [running.mark.text, running.token, max(1, ceil(hold * 1000)), settings.caller_keys, window],
             )
-        except Unavailable:
+        except (Unavailable, asyncio.CancelledError) as error:
             # It may have begun all the same, and nobody would end it.
             self._start(self._finish(running, _FORGET))
+            if isinstance(error, asyncio.CancelledError):
+                raise
             raise Unavailable(
                 "Answers under idempotency keys cannot be looked up right now, so the call was not made.",
                 retry_after=_AWAY_SECONDS,
@@ -108,10 +110,11 @@ class StoredAnswers(Idempotency):
             )
         except Unavailable:
             # The effects stand and the caller is owed the answer; what is lost is the memory of it.
-            self._log.warning("idempotency.not_finished", action=running.action.name, key=running.named.id)
+            kept, event = 0, "idempotency.not_kept"
         else:
-            if not kept and answer != _FORGET:
-                self._log.warning("idempotency.late", action=running.action.name, key=running.named.id)
+            event = "idempotency.late"
+        if not kept and answer != _FORGET:
+            self._log.warning(event, action=running.action.name, key=running.named.id)
 
     def _keys(self, named: Named) -> list[str]:
         return [self._store.key(named.entry), self._store.key(named.used)]
