@@ -242,3 +242,22 @@ async def test_a_lane_that_scripts_cannot_read_is_refused(store: Store, lane: La
     """A lane has a digest for a key and a limit of at least one, or nothing is sent."""
     with pytest.raises(InvalidInput):
         await queues_on(store).enqueue([message(lanes=(lane,))])
+
+
+async def test_a_requeued_head_does_not_wait_for_those_who_wait_for_it(store: Store) -> None:
+    """Whoever came later and waits behind its shut key gives it back the place that they hold meanwhile in a cap."""
+    queues = queues_on(store)
+    both = (at_most(2, "tenant"), ordered("room:1", blocks=True))
+    sent = [message(lanes=both) for _ in range(4)]
+    await queues.enqueue(sent)
+    head = await run_one(queues)
+    await queues.settle(head, Dead("refused"))
+
+    await queues.requeue(sent[0].id)
+
+    order: list[str] = []
+    for _ in sent:
+        job = await run_one(queues)
+        order.append(job.job_id)
+        await queues.settle(job, Done())
+    assert order == [each.id for each in sent]

@@ -64,6 +64,35 @@ local function holds_all(place, lanes)
   return true
 end
 
+-- One that came later, and waits in another lane, gives way to a job that begins again where it stood: or that one
+-- would hold the lane the others wait for, and they the lane it waits for, for ever.
+local function give_way(lane, place)
+  for _, member in ipairs(redis.call('ZREVRANGEBYLEX', KEYS[3], '(' .. lane .. ',', '[' .. lane .. '+')) do
+    local other = string.sub(member, #lane + 2)
+    local lanes = string.match(other, '(%S+)$')
+    if other <= place then return false end
+    if not string.find(lanes, lane .. ':%d+!') and not holds_all(other, lanes) then
+      redis.call('ZREM', KEYS[3], member)
+      redis.call('ZADD', KEYS[3], 0, lane .. '-' .. other)
+      return true
+    end
+  end
+  return false
+end
+
+-- The same as `enter_lanes` for a job that has kept a place from before.
+local function enter_again(place, lanes)
+  local free = true
+  for lane, limit in string.gmatch(lanes, '(%x+):(%d+)') do
+    if not redis.call('ZSCORE', KEYS[3], lane .. '+' .. place) then
+      local mark = '+'
+      if holders(lane) >= tonumber(limit) and not give_way(lane, place) then mark, free = '-', false end
+      redis.call('ZADD', KEYS[3], 0, lane .. mark .. place)
+    end
+  end
+  return free
+end
+
 local function admit(lane)
   while true do
     local head = redis.call('ZRANGEBYLEX', KEYS[3], '[' .. lane .. '-', '(' .. lane .. '.', 'LIMIT', 0, 1)[1]

@@ -16,7 +16,7 @@ local fields, next_state, entry = {}, nil, nil
 if there[3] and string.find(there[2], '!', 1, true) then
   -- A lane that it kept shut is behind it: it goes on where it stood.
   next_state, entry = 'waiting', ARGV[2] .. ' '
-  if enter_lanes(there[3], there[2]) then next_state, entry = 'ready', make_ready(ARGV[2], id) end
+  if enter_again(there[3], there[2]) then next_state, entry = 'ready', make_ready(ARGV[2], id) end
 else
   next_state, entry = set_out(id, ARGV[2], there[2], fields)
 end
