@@ -382,24 +382,3 @@ async def test_two_applications_in_one_process_share_nothing() -> None:
             assert [len(runtime.tallies.items()) for runtime in (one, two)] == [1, 0]
         assert second.lines[-1] == "-c"
         assert first.lines[-1] == "+a"
-
-
-async def no_iterator() -> A:
-    return A()
-
-
-def nothing() -> None: ...
-
-
-def test_a_service_says_what_it_gives() -> None:
-    """A service is found by what it yields, so it must say it."""
-    mistaken: Any = no_iterator
-
-    with pytest.raises(SetupError, match="must be `async def … -> AsyncIterator"):
-        _ = service(mistaken).gives
-
-
-def test_a_thing_of_the_call_says_what_it_is() -> None:
-    """A scoped thing is found by what it returns, so it must return something."""
-    with pytest.raises(SetupError, match="must say what it gives"):
-        _ = scoped(nothing).gives

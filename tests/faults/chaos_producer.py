@@ -34,8 +34,8 @@ async def produce(folder: Path, producer: int) -> None:
                     await _one(runtime, number, journal, commits=random.random() < 0.5)
                 except (CallError, Defect):
                     # Nobody was told that it stands; it may.
-                    await asyncio.sleep(0.1)
-                await asyncio.sleep(random.uniform(0, 0.06))
+                    await runtime.clock.sleep(0.1)
+                await runtime.clock.sleep(random.uniform(0, 0.06))
 
 
 async def _one(runtime: Runtime, number: int, journal: IO[str], *, commits: bool) -> None:

@@ -150,7 +150,7 @@ async def step(ctx: Context, key: str, number: int, *, wait: bool = False) -> No
 async def capped(ctx: Context, number: int) -> None:
     """One of at most three."""
     ctx.get(Journal).write("begin", ctx, number)
-    await asyncio.sleep(0.05)
+    await ctx.sleep(0.05)
     ctx.get(Journal).write("end", ctx, number)
 
 

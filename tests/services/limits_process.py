@@ -24,7 +24,8 @@ async def run(url: str, prefix: str, count: int, per: str, seconds: float) -> No
     """Call, eight calls at a time, until the time is over."""
     store, settings = Store(url, prefix=prefix, log=Silent()), LimitSettings()
     asker = Asker(store, settings.store_time, Silent())
-    limits = Limits(store, asker, settings, SystemClock())
+    clock = SystemClock()
+    limits = Limits(store, asker, settings, clock)
     # What the store does not decide in time is refused, so whatever passes was let pass by the store.
     policy = Policy.of(limit(count, per=per, without_store="refuse"), "crowd")
     passed: list[int] = []
@@ -38,7 +39,7 @@ async def run(url: str, prefix: str, count: int, per: str, seconds: float) -> No
             try:
                 decided = await limits.decide([Charge(policy, "{crowd}", 1)])
             except LimiterAway:
-                await asyncio.sleep(0.01)
+                await clock.sleep(0.01)
                 continue
             if decided.passes:
                 passed.append(decided.at)

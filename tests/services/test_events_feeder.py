@@ -67,8 +67,9 @@ async def queued(runtime: Runtime, heard_by: Listener[Any] = mourn) -> list[int]
     ready = await queues.store.client.execute_command(
         "XRANGE", Keys(queues.store).ready(heard_by.queue, "normal"), "-", "+"
     )
-    by_id = {job.id: heard_by.schema.from_json(bytes(job.inputs)) for job in await jobs_in(queues, heard_by.queue)}
-    return [getattr(by_id[fields[b"id"].decode()], "event").items for _, fields in _pairs(ready)]  # noqa: B009
+    jobs = await jobs_in(queues, heard_by.queue)
+    by_id: dict[str, Any] = {job.id: heard_by.schema.from_json(bytes(job.inputs)) for job in jobs}
+    return [by_id[fields[b"id"].decode()].event.items for _, fields in _pairs(ready)]
 
 
 def _pairs(entries: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:

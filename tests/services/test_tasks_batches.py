@@ -2,117 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 import pytest
 
-from antiphon.core.access import allow, anyone
-from antiphon.core.action import action
-from antiphon.core.context import Context
 from antiphon.core.errors import Conflict, InvalidInput, NotFound, TooLarge
-from antiphon.core.job import Batch, Run, Snoozed
-from antiphon.core.runtime import Runtime
-from antiphon.services.streams.keys import queue_of
-from antiphon.services.streams.message import JobMessage
-from antiphon.services.streams.players import BatchReports, JobPlayer
-from antiphon.services.streams.queue import Queues
-from antiphon.services.streams.values import Dead, Done, Running
-from antiphon.services.tasks.batches import BatchCounts, Batches
-from antiphon.services.tasks.fanning import send_children, stop_children
-from antiphon.services.tasks.traits import queue, unique
+from antiphon.core.job import Run, Snoozed
+from antiphon.services.tasks.batches import BatchCounts
 from antiphon.stores.base import Store
+from tests.services.batches_stage import Stage, heard, print_photo, publish, rename, resize, staged
 from tests.services.tasks_stage import KEPT, context, jobs_in, running
 
 pytestmark = pytest.mark.lasting_keys(*KEPT)
-
-
-@action("photo:resize", queue("photos"), allow(anyone))
-async def resize(ctx: Context, file_id: int) -> int:
-    """Make a photo smaller."""
-    return file_id
-
-
-@action("photo:name", allow(anyone))
-async def rename(ctx: Context, name: str) -> None:
-    """Give a photo a name."""
-
-
-@action("photo:print", unique("{file_id}"), allow(anyone))
-async def print_photo(ctx: Context, file_id: int) -> None:
-    """Print a photo."""
-
-
-@action("album:publish", allow(anyone))
-async def publish(ctx: Context, album_id: int) -> None:
-    """Publish an album."""
-
-
-async def heard(share: float, note: str) -> None:
-    """Somebody who hears how far it is and says nothing."""
-    assert 0 <= share <= 1
-    assert note
-
-
-class Stage:
-    """An application with fan-outs, and a worker by hand."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
-        self.queues = runtime.require(Queues, "the test")
-        self.batches = runtime.require(Batches, "the test")
-
-    async def fan_out(self, count: int, **terms: Any) -> Batch:
-        """So many photos to resize."""
-        return await context(self.runtime).fan_out([resize.bind(number) for number in range(count)], **terms)
-
-    async def play(self, batch: Batch, report: Callable[[float, str], Awaitable[None]] = heard) -> None:
-        """Run the job that sends the children off, as a worker does."""
-        record = await self.queues.view(batch.job_id)
-        assert record is not None
-        assert record.message is not None
-        await self.run(record.message, report)
-
-    async def run(self, message: JobMessage, report: Callable[[float, str], Awaitable[None]] = heard) -> None:
-        """Run one of the jobs of a fan-out itself."""
-        play = self.batches.play(message)
-        assert play is not None
-        inputs: Any = play.read()
-        ctx = context(self.runtime)
-        ctx.job = Run(message.id, 1, message.attempts, message.enqueued_at, None, report)
-        await play.action.function(ctx, *msgspec.structs.astuple(inputs))
-
-    async def children(self, batch: Batch, name: str = "photos") -> list[JobMessage]:
-        """The unfinished children, in their order."""
-        found = [message for message in await jobs_in(self.runtime, name) if is_child(message, batch)]
-        return sorted(found, key=lambda message: 0 if message.batch is None else message.batch.index)
-
-    async def waiting(self, name: str = "default") -> list[str]:
-        """The actions of the unfinished jobs of a queue."""
-        return [message.action for message in await jobs_in(self.runtime, name)]
-
-    async def begin(self, child: JobMessage) -> Running:
-        """Fetch and start what comes next, until this child is started."""
-        while True:
-            entries = await self.queues.fetch(self.queues.store.client, "w1", [queue_of(child.id)], 1)
-            (begun,) = await self.queues.start(entries, "w1")
-            assert isinstance(begun, Running)
-            if begun.job_id == child.id:
-                return begun
-
-
-def is_child(message: JobMessage, batch: Batch) -> bool:
-    """Whether a job is a child of this batch."""
-    return message.batch is not None and message.batch.id == batch.id and message.batch.index >= 0
-
-
-@asynccontextmanager
-async def staged(store: Store, **settings: Any) -> AsyncGenerator[Stage]:
-    """An application with fan-outs."""
-    async with running(store, resize, rename, print_photo, publish, settings={"tasks": settings}) as runtime:
-        yield Stage(runtime)
 
 
 # Sending
@@ -343,80 +245,3 @@ async def test_a_batch_that_is_forgotten_stays_forgotten(store: Store) -> None:
 
         assert await stage.batches.counts(batch.id) is None
         assert not await store.client.exists(keys.batch(batch.id))
-
-
-# Stopping
-
-
-async def test_the_first_dead_child_stops_the_rest(store: Store) -> None:
-    """With `fail_fast` those that wait are cancelled, those that run are told to stop, and `then` hears of it."""
-    async with staged(store) as stage:
-        batch = await stage.fan_out(120, then=publish.bind(5), fail_fast=True)
-        await stage.play(batch)
-        children = await stage.children(batch)
-        first, second = await stage.begin(children[0]), await stage.begin(children[1])
-
-        await stage.batches.report(first.message, "dead", error={"type": "DEFECT", "message": "x"})
-        await stage.queues.settle(first, Dead("attempts"))
-        stopper = next(message for message in await jobs_in(stage.runtime, "photos") if message.action == "tasks:stop")
-        await stage.run(stopper)
-        assert await stage.children(batch) == [second.message]
-        await stage.batches.report(second.message, "cancelled")
-
-        assert await stage.waiting() == ["album:publish"]
-        assert await stage.batches.counts(batch.id) == BatchCounts(120, 0, 1, 119)
-
-
-async def test_a_fan_out_that_is_stopped_sends_no_more(store: Store) -> None:
-    """The dead child may be one of the first: what was not sent yet never is."""
-    async with staged(store) as stage:
-        batch = await stage.fan_out(450, then=publish.bind(5), fail_fast=True)
-
-        async def one_is_dead(share: float, note: str) -> None:
-            children = await stage.children(batch)
-            await stage.batches.report(children[0], "dead", error={"type": "DEFECT", "message": "x"})
-
-        await stage.play(batch, one_is_dead)
-        sent = len(await stage.children(batch))
-        stopper = next(message for message in await jobs_in(stage.runtime, "photos") if message.action == "tasks:stop")
-        await stage.run(stopper)
-
-        assert sent < 450
-        assert [child.id for child in await stage.children(batch)] == [f"photos.{batch.id}:0"]
-        assert "album:publish" in await stage.waiting()
-        assert await stage.batches.counts(batch.id) == BatchCounts(450, 0, 1, 449)
-
-
-async def test_one_dead_child_stops_nobody_where_it_was_not_asked_for(store: Store) -> None:
-    """Without `fail_fast` the others go on."""
-    async with staged(store) as stage:
-        batch = await stage.fan_out(3)
-        await stage.play(batch)
-        one, *others = await stage.children(batch)
-
-        await stage.batches.report(one, "dead")
-
-        assert [message.id for message in (await stage.children(batch))[1:]] == [message.id for message in others]
-        assert "tasks:stop" not in await stage.waiting("photos")
-
-
-async def test_stopping_finds_those_that_ended_unheard(store: Store) -> None:
-    """A worker may die between the end of a child and its report: whoever stops the rest reports it."""
-    async with staged(store) as stage:
-        batch = await stage.fan_out(2)
-        await stage.play(batch)
-        running = await stage.begin((await stage.children(batch))[0])
-        await stage.queues.settle(running, Done(b"7"))
-
-        await stage.batches.stop(context(stage.runtime), batch.id)
-
-        assert await stage.batches.counts(batch.id) == BatchCounts(2, 1, 0, 1)
-
-
-async def test_the_jobs_of_a_fan_out_are_no_actions_of_the_application(store: Store) -> None:
-    """No caller finds them by name; a worker plays them."""
-    async with staged(store) as stage:
-        assert not {send_children.name, stop_children.name} & stage.runtime.actions.keys()
-        assert isinstance(stage.batches, JobPlayer)
-        assert isinstance(stage.batches, BatchReports)
-        assert stage.batches.queues() == ()

@@ -15,15 +15,14 @@ from redis.exceptions import ResponseError
 from antiphon.core.errors import SetupError, Unavailable
 from antiphon.core.health import Health
 from antiphon.core.info import AppInfo
-from antiphon.core.log import Logger, Silent
+from antiphon.core.log import Silent
 from antiphon.core.secrets import Secret
 from antiphon.core.settings import describe
 from antiphon.stores.base import Store
 from antiphon.stores.redis import RedisSettings
 from antiphon.stores.redis import store as store_service
 from antiphon.testing.engines import ValkeyServer
-
-SOON = timedelta(seconds=0.2)
+from tests.stores.store_stage import SOON, store_on
 
 
 class Recorded(Silent):
@@ -41,19 +40,6 @@ class Recorded(Silent):
     @property
     def events(self) -> list[str]:
         return [event for event, _ in self.lines]
-
-
-@asynccontextmanager
-async def store_on(
-    server: ValkeyServer | str, *, log: Logger | None = None, pool_size: int = 8, command_time: timedelta = SOON * 10
-) -> AsyncGenerator[Store]:
-    """A store on a server of the test's own."""
-    url = server if isinstance(server, str) else server.url
-    opened = Store(url, prefix="t", log=log or Silent(), pool_size=pool_size, command_time=command_time)
-    try:
-        yield opened
-    finally:
-        await opened.close()
 
 
 @asynccontextmanager
@@ -146,59 +132,6 @@ async def test_a_restart_of_the_store_costs_no_caller_an_error_once_it_is_back(k
             await asyncio.gather(*(store.client.incr("t:count") for _ in range(50)))
 
             assert await store.client.get("t:count") == b"58"
-
-
-async def test_more_callers_than_connections_wait_their_turn() -> None:
-    """The pool is bounded and nobody is refused while the store is quick."""
-    async with ValkeyServer() as server, store_on(server, pool_size=2) as store:
-        await asyncio.gather(*(store.client.incr("t:count") for _ in range(200)))
-
-        clients = (await store.client.execute_command("CLIENT", "LIST")).splitlines()
-
-        assert await store.client.get("t:count") == b"200"
-        assert len(clients) <= 2
-
-
-async def test_whoever_waits_longest_for_a_connection_is_next() -> None:
-    """Nobody is passed for ever by callers who come back at once: all of them get on alike."""
-    done = [0] * 20
-    async with ValkeyServer() as server, store_on(server, pool_size=2) as store:
-
-        async def come_back(number: int) -> None:
-            while max(done) < 100:
-                await store.client.ping()
-                done[number] += 1
-
-        await asyncio.gather(*map(come_back, range(20)))
-
-    assert min(done) >= 90
-
-
-async def test_a_caller_who_leaves_the_line_takes_no_connection_along() -> None:
-    """Whoever is cancelled while waiting, even at the moment of being given one, leaves it to the next."""
-    async with ValkeyServer() as server, store_on(server, pool_size=1) as store:
-        for turns in range(12):
-            callers = [asyncio.create_task(store.client.incr("t:count")) for _ in range(3)]
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            callers[1].cancel()
-            await asyncio.gather(*callers, return_exceptions=True)
-
-        assert await store.client.ping()
-
-
-async def test_waiting_for_a_connection_is_part_of_the_time() -> None:
-    """When all connections are busy for too long, the next caller is told Unavailable."""
-    async with ValkeyServer() as server, store_on(server, command_time=SOON, pool_size=1) as store:
-        busy = asyncio.create_task(store.client.execute_command("BLPOP", "t:never", 0))
-        await asyncio.sleep(0)
-
-        with pytest.raises(Unavailable):
-            await store.client.ping()
-
-        with pytest.raises(Unavailable):
-            await busy
-        assert await store.client.ping()
 
 
 async def test_another_client_can_block_for_longer() -> None:

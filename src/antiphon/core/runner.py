@@ -110,9 +110,7 @@ class Runner:
 
     async def run(self, ctx: Context, read: Read, source: Any) -> Any:
         """Run a call that came from outside."""
-        started = monotonic()
-        outcome = OK
-        calls = self.runtime.calls
+        started, outcome, calls = monotonic(), OK, self.runtime.calls
         try:
             calls.enter(ctx)
             if self.admit is not None:

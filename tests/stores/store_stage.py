@@ -1,0 +1,26 @@
+"""A store on a server of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from antiphon.core.log import Logger, Silent
+from antiphon.stores.base import Store
+from antiphon.testing.engines import ValkeyServer
+
+SOON = timedelta(seconds=0.2)
+
+
+@asynccontextmanager
+async def store_on(
+    server: ValkeyServer | str, *, log: Logger | None = None, pool_size: int = 8, command_time: timedelta = SOON * 10
+) -> AsyncGenerator[Store]:
+    """A store on a server of the test's own."""
+    url = server if isinstance(server, str) else server.url
+    opened = Store(url, prefix="t", log=log or Silent(), pool_size=pool_size, command_time=command_time)
+    try:
+        yield opened
+    finally:
+        await opened.close()
