@@ -3,7 +3,8 @@
 # What happens, from one seed:
 #
 #   producers   queue jobs directly and through commits; what was acknowledged stands in a journal, synced to the disk
-#   workers     three, each killed (kill -9), paused past its lease or drained every few seconds, and started anew
+#   workers     three, each killed (kill -9), paused past its lease or drained every few seconds, and started anew;
+#               meanwhile the clock of its node steps by up to a day, ahead and back (where there is a C compiler)
 #   the store   ended with TERM or kill -9 now and then, or paused; its file is synced at every write ("always"), since
 #               without it the last second of what was queued directly may be lost, which is said
 #
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -27,19 +29,26 @@ from time import monotonic
 from antiphon.testing.engines import ValkeyServer
 from antiphon.testing.waiting import wait_until
 from tests.faults.chaos_checker import check
+from tests.faults.shifted_clock import ShiftedClock
 from tests.faults.streams_process import Fleet
 from tests.faults.streams_stores import PREFIX, Ground, ServerGround
 
 WORKERS = 3
 PRODUCERS = 2
 QUEUES = ("default", "ticks")
+DAY = 86_400
 
 
-async def torment_worker(fleet: Fleet, random: Random, until: float, say: Say) -> None:
+async def torment_worker(fleet: Fleet, clock: ShiftedClock | None, random: Random, until: float, say: Say) -> None:
     """Run a worker, and end it again and again in one of several ways."""
     while monotonic() < until:
-        async with fleet.runs("worker") as worker:
-            await asyncio.sleep(random.uniform(2, 12))
+        async with fleet.runs("worker", environ=clock.environ if clock is not None else None) as worker:
+            for _ in range(2):
+                if clock is not None:
+                    step = random.randint(-DAY, DAY)
+                    clock.shift(step)
+                    say(f"worker {worker.pid}: its clock is {step} s off")
+                await asyncio.sleep(random.uniform(1, 6))
             how = random.choice(("kill", "kill", "pause", "drain"))
             say(f"worker {worker.pid}: {how}")
             if how == "pause":
@@ -67,6 +76,14 @@ async def torment_store(ground: Ground, random: Random, until: float, say: Say) 
         else:
             away = random.uniform(0, 3)
             await ground.restart(SIGTERM if how == "TERM" else SIGKILL, lambda away=away: asyncio.sleep(away))
+
+
+def clock_in(folder: Path) -> ShiftedClock | None:
+    """A clock that can be moved, or None where there is nothing to build it with."""
+    if shutil.which("cc") is None:
+        return None
+    folder.mkdir()
+    return ShiftedClock(folder)
 
 
 class Say:
@@ -99,8 +116,9 @@ async def run(seconds: float, seed: int) -> Sequence[str]:
                     for number in range(1, PRODUCERS + 1)
                 ]
                 async with asyncio.TaskGroup() as group:
-                    for _ in range(WORKERS):
-                        group.create_task(torment_worker(fleet, Random(random.random()), until, say))
+                    for number in range(WORKERS):
+                        clock = clock_in(folder / f"clock-{number}")
+                        group.create_task(torment_worker(fleet, clock, Random(random.random()), until, say))
                     group.create_task(torment_store(ground, Random(random.random()), until, say))
                 for producer in producers:
                     producer.send(SIGTERM)
