@@ -96,6 +96,7 @@ from antiphon.services.streams.record import JobFilter, JobRecord, QueueDepths
 from antiphon.services.streams.registry import Registry, WorkerRecord
 from antiphon.services.streams.tables import outbox_metadata
 from antiphon.services.tasks.batches import BatchCounts, Batches
+from antiphon.services.tasks.plans import declared_queues
 from antiphon.services.tasks.schedules import Schedules, ScheduleView
 from antiphon.services.tasks.traits import at_most, cron, every, keep, ordered, queue, unique
 from antiphon.stores.base import Store
@@ -250,6 +251,7 @@ __all__ = [
     "channel",
     "client_script",
     "cron",
+    "declared_queues",
     "delete",
     "deprecated",
     "doc",

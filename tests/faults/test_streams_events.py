@@ -24,6 +24,7 @@ async def test_a_gap_is_never_silent(fleet: Fleet) -> None:
     limits = {"EVENTS_MAX_EVENTS": "100", "EVENTS_AHEAD": "10"}
     async with fleet.here(environ=limits) as runtime, fleet.worker(environ=limits) as worker:
         events = runtime.require(Events, "the test")
+        events.know(runtime)
         await wait_until(lambda: _listening(runtime), "the listeners were never known", within=PATIENCE)
         await queues_of(runtime).pause("on.slow:hear")
         for number in range(800):

@@ -49,6 +49,40 @@ async def test_the_owner_watches_the_progress(olympus: Olympus) -> None:
     assert [event.data["note"] for event in shown if event.event == "JobProgressed"][:1] == ["reading"]
 
 
+async def test_a_job_that_is_on_its_way_is_waited_for(olympus: Olympus) -> None:
+    """Whoever cancels a job as soon as it is named need not know that it is sent after the commit."""
+    ada, hera = await olympus.person("Ada"), await olympus.admin()
+    paused = await hera.client.post("/api/queues/files/pause")
+    assert paused.status == 200, paused.json
+
+    uploaded = (await ada.client.upload("/api/file", "a.png", PNG)).json
+    cancelled = await ada.client.post(f"/api/jobs/{uploaded['jobId']}/cancel")
+
+    assert (cancelled.status, cancelled.json["state"]) == (200, "cancelled")
+
+
+async def test_a_job_that_finds_no_room_cannot_be_steered(
+    tmp_path: Path, database_url: str, valkey: ValkeyServer, store_prefix: str
+) -> None:
+    """While its queue is full a job waits in the outbox: it is shown, and to cancel it is asked for again."""
+    full = {"STREAMS_MAX_UNFINISHED": "1"}
+    async with olympus_on(tmp_path, database_url, valkey.url, store_prefix, settings=full) as running:
+        ada, hera = await running.person("Ada"), await running.admin()
+        await hera.client.post("/api/queues/files/pause")
+        first = (await ada.client.upload("/api/file", "a.png", PNG)).json
+        second = (await ada.client.upload("/api/file", "b.png", PNG)).json
+
+        shown = await ada.client.get(f"/api/jobs/{second['jobId']}")
+        refused = await ada.client.post(f"/api/jobs/{second['jobId']}/cancel")
+        await ada.client.post(f"/api/jobs/{first['jobId']}/cancel")
+
+        assert shown.json["state"] == "waiting"
+        assert (refused.status, refused.json["error"]["type"]) == (503, "UNAVAILABLE")
+        assert refused.header("retry-after") == "1"
+        await hera.client.post("/api/queues/files/resume")
+        await job_in(ada.client, second["jobId"], "done")
+
+
 async def test_an_upload_that_fails_leaves_no_job(
     tmp_path: Path, database_url: str, valkey: ValkeyServer, store_prefix: str
 ) -> None:

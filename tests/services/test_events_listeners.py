@@ -279,13 +279,15 @@ async def test_two_workers_tell_each_event_once(store: Store) -> None:
 
 async def test_events_are_counted(store: Store) -> None:
     """What was published and how far a listener is behind is shown with the other metrics."""
+    heard = Heard()
 
     @listener("cart:hear", CartEmptied)
     async def hear(ctx: Context, event: CartEmptied) -> None:
-        """Nothing."""
+        heard.note(ctx, event)
 
     async with running(store, hear) as runtime:
         await publish(runtime, CartEmptied(1))
+        await wait_until(lambda: heard.contexts, "the event never came")
         metrics = runtime.require(Metrics, "the test")
 
         def shown() -> bytes:

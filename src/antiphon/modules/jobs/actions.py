@@ -96,7 +96,7 @@ async def view_job(ctx: Context, job_id: JobId) -> JobView:
 async def cancel_job(ctx: Context, job_id: JobId) -> JobStopping:
     """Stop an unfinished job of one's own, or any as an admin."""
     jobs = ctx.get(Jobs)
-    job = await jobs.require(job_id)
+    job = await jobs.arrived(job_id)
     state = await jobs.cancel(job)
     if state == "cancelled" and job.message is not None and job.message.caller.tenant_id == ctx.caller.tenant_id:
         await job_topic(job.id).publish(ctx, JobChanged(job.id, state, ""))
@@ -106,7 +106,7 @@ async def cancel_job(ctx: Context, job_id: JobId) -> JobStopping:
 @action("job:drop", delete("/jobs/{job_id}"), allow(admin), raises(NotFound, Conflict))
 async def drop_job(ctx: Context, job_id: JobId) -> None:
     """Forget a job that is dead or quarantined."""
-    job = await ctx.get(Jobs).require(job_id)
+    job = await ctx.get(Jobs).arrived(job_id)
     await ctx.get(Queues).drop(job.id)
 
 
@@ -127,7 +127,7 @@ async def retry_jobs(
     With `dryRun` it says which, and does nothing.
     """
     if job_id:
-        job = await ctx.get(Jobs).require(job_id)
+        job = await ctx.get(Jobs).arrived(job_id)
         if not dry_run:
             await ctx.get(Queues).requeue(job.id, quarantined=quarantined)
         return Retried([job.id], dry_run, more=False)

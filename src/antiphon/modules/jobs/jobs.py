@@ -22,6 +22,9 @@ from antiphon.modules.jobs.cursors import Cursor, read_cursor
 
 MISSING = "There is no such job."
 
+_FIRST_WAIT, _MOST_WAIT = 0.01, 0.7
+"""The seconds between looks at a job that is on its way, each wait twice the last: less than 1.3 s together."""
+
 _MOST_LOOKS = 10
 """A list that finds little in a deep queue ends its page rather than its time."""
 
@@ -47,13 +50,26 @@ class Jobs:
             raise NotFound(MISSING)
         return found
 
+    async def arrived(self, job_id: str) -> JobRecord:
+        """The same for whoever changes it: a job whose transaction has just committed is waited for, a moment.
+
+        Raises Unavailable when it does not reach its queue, because the queue is full or the store is away.
+        """
+        found = await self.require(job_id)
+        wait = _FIRST_WAIT
+        while found.on_its_way:
+            if wait > _MOST_WAIT:
+                raise Unavailable("The job is still on its way into its queue. Try again.", retry_after=1.0)
+            await self._ctx.sleep(wait)
+            wait *= 2
+            found = await self.require(job_id)
+        return found
+
     async def cancel(self, job: JobRecord) -> str:
         """Stop a job; the state it is in then: a running one stops at its next sign of life.
 
         Raises Conflict for one that has ended.
         """
-        if job.message is not None and await self._queues.view(job.id) is None:
-            raise Unavailable("The job is still on its way into its queue. Try again.", retry_after=1.0)
         cancelling = await self._queues.cancel(job.id)
         if cancelling.state == "cancelled" and job.message is not None:
             # It never ran, so no worker tells its batch.
@@ -97,7 +113,7 @@ class Jobs:
             found = await self._queues.view(job_id)
             if found is not None or self._outbox is None:
                 return found
-            message = await self._outbox.waiting_job(self._ctx, job_id)
+            message = await self._outbox.waiting_job(job_id)
             if message is not None:
                 return _on_its_way(message)
             # It may have left the outbox between the two looks.

@@ -20,6 +20,7 @@ from antiphon import (
     action,
     admin,
     allow,
+    declared_queues,
     get,
     post,
     raises,
@@ -53,7 +54,7 @@ class QueueView(Struct):
 
 
 class QueueList(Struct):
-    """The queues that were used in the last 30 days, by name."""
+    """The queues that the application declares and those used in the last 30 days, by name."""
 
     queues: list[QueueView]
 
@@ -81,7 +82,7 @@ class ScheduleList(Struct):
 async def list_queues(ctx: Context) -> QueueList:
     """List the queues: how deep they are, how long the oldest job has waited, and their caps."""
     queues = ctx.get(Queues)
-    return QueueList([_view(queues, await queues.depths(name)) for name in sorted(await queues.known())])
+    return QueueList([_view(queues, await queues.depths(name)) for name in sorted(await _names(ctx))])
 
 
 @action("queue:pause", post("/queues/{name}/pause"), allow(admin), raises(NotFound))
@@ -119,10 +120,14 @@ async def run_schedule(ctx: Context, name: Name) -> Job:
 
 
 async def _queues_with(ctx: Context, name: str) -> Queues:
-    queues = ctx.get(Queues)
-    if name not in await queues.known():
+    if name not in await _names(ctx):
         raise NotFound("There is no such queue.")
-    return queues
+    return ctx.get(Queues)
+
+
+async def _names(ctx: Context) -> set[str]:
+    """The queues that there are: one that is declared may be paused before its first job."""
+    return declared_queues(ctx.runtime.actions.values()) | {*await ctx.get(Queues).known()}
 
 
 def _view(queues: Queues, depths: QueueDepths) -> QueueView:

@@ -4,7 +4,7 @@
 #
 #   loop       a round
 #   send       reads the next rows; takes the lease or goes on holding it; gives each target its rows, all at once
-#   confirm    asks the store for a receipt; deletes the rows that were sent before; measures what is left
+#   confirm    asks the store for a receipt; deletes the rows that were sent before it; measures what is left
 #
 #   a row …                                       is then
 #   was sent                                      in `_sent`: not read again, deleted with the next receipt
@@ -110,8 +110,8 @@ class Drain:
                 self.ring()
             return look
         if self._store is None:
-            # What is sent before the first receipt could not be told from what another store was sent.
-            await self.confirm_round()
+            # What is sent before the store is known could not be told from what another store was sent.
+            await self._compare(await self._receipts.look())
         await self._send_all(rows)
         return None if len(rows) == self._settings.batch or self.is_wanted else self._next_try(look)
 
@@ -238,7 +238,7 @@ class Drain:
                 self.ring()
                 break
             if self._store is None:
-                await self.confirm_round()
+                await self._compare(await self._receipts.look())
             await self._send_all(rows)
         if self._sent:
             await self.confirm_round()

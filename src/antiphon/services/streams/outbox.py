@@ -49,6 +49,7 @@ class Outbox(Background):
     ) -> None:
         self._drain = drain
         self._supervisor = supervisor
+        self._database = database
         self._settings = settings
         self._clock = clock
         self._notices = database.notices(CHANNEL, self._wake)
@@ -73,9 +74,13 @@ class Outbox(Background):
         work.before_commit(write_rows, row)
         work.after_commit(self._committed)
 
-    async def waiting_job(self, ctx: Context, job_id: str) -> JobMessage | None:
-        """The job with this id, while it waits here for its turn to be sent; None when it does not."""
-        found = await ctx.get(Work).scalar(select(outbox_table.c.message).where(outbox_table.c.id == job_id))
+    async def waiting_job(self, job_id: str) -> JobMessage | None:
+        """The job with this id, while it waits here for its turn to be sent; None when it does not.
+
+        It looks outside of the call's transaction, which on SQLite would keep the drain from sending.
+        """
+        async with self._database.transaction() as work:
+            found = await work.scalar(select(outbox_table.c.message).where(outbox_table.c.id == job_id))
         try:
             return None if found is None else decode_job(found)
         except (Undecodable, UnknownVersion):

@@ -53,6 +53,11 @@ class JobRecord(NamedTuple):
         return self.state in FINISHED
 
     @property
+    def on_its_way(self) -> bool:
+        """Whether its transaction has committed and it is not in its queue yet: it has no bytes there."""
+        return self.message is not None and not self.raw
+
+    @property
     def error(self) -> JobError | None:
         """The newest error."""
         return self.errors[-1].error if self.errors else None

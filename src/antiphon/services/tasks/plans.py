@@ -163,6 +163,15 @@ def slots_of(actions: Iterable[AnyAction]) -> dict[str, int]:
     return {name: slots for name, (slots, _) in said.items()}
 
 
+def declared_queues(actions: Iterable[AnyAction]) -> set[str]:
+    """The queues that these actions say; those of other releases are found in the store."""
+    return {
+        DEFAULT_QUEUE if (queue := action.trait(Queue)) is None else queue.name
+        for action in actions
+        if answers_on(action, "worker")
+    }
+
+
 def _refuse_unqueued(action: AnyAction, actions: Mapping[str, AnyAction]) -> None:
     if actions.get(action.name) is not action:
         raise SetupError(

@@ -21,7 +21,7 @@ from antiphon.services.streams.registry import Registry
 from antiphon.services.streams.supervisor import Supervisor
 from antiphon.services.streams.tellings import Tellings
 from antiphon.services.streams.worker_settings import WorkerSettings
-from antiphon.services.tasks.traits import DEFAULT_QUEUE, Queue
+from antiphon.services.tasks.plans import declared_queues
 from antiphon.transports.worker.desk import JobDesk
 from antiphon.transports.worker.metrics import JobCollector
 
@@ -78,7 +78,7 @@ class Worker:
             worker_id=worker_id,
         )
         consumer.hands.on_stuck = self._on_stuck
-        declared = sorted(_queues_of(runtime))
+        declared = sorted(declared_queues(runtime.actions.values()))
         consumer.begin(
             lambda: [*declared, *(name for player in players for name in player.queues())],
             _all(runtime, Recurring) if settings.schedules else (),
@@ -123,15 +123,6 @@ class Worker:
             runtime.log.error("worker.stuck", count=count)
             if runtime.ask_to_end is not None:
                 runtime.ask_to_end(reason)
-
-
-def _queues_of(runtime: Runtime) -> set[str]:
-    """The queues that the application's actions say; those of other releases are found in the store."""
-    return {
-        DEFAULT_QUEUE if (queue := action.trait(Queue)) is None else queue.name
-        for action in runtime.actions.values()
-        if answers_on(action, "worker")
-    }
 
 
 def _all[T](runtime: Runtime, kind: type[T]) -> Sequence[T]:
