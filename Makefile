@@ -10,7 +10,7 @@ ARGS :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-3.12 chaos check format bench bench-http bench-live bench-jobs tree docs lock moved
+.PHONY: help run test test-3.12 chaos check format bench bench-http bench-live bench-jobs bench-auth tree docs lock moved
 
 help: ## Say what there is to make.
 	@sed -n 's/^\([a-z][a-z0-9.-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf 'make %-12s %s\n' "$$name" "$$text"; done
@@ -44,7 +44,7 @@ format: .venv/.ready ## Format the code and mend what ruff can mend by itself.
 	@.venv/bin/ruff check --fix-only --quiet
 	@.venv/bin/ruff format --quiet
 
-bench: bench-http bench-live bench-jobs ## Measure what calls, sockets and jobs cost, beside their peers.
+bench: bench-http bench-live bench-jobs bench-auth ## Measure what calls, sockets, jobs and identity cost.
 
 bench-http: .venv-bench/.ready ## Measure HTTP beside other frameworks in one interleaved run.
 	@.venv-bench/bin/python -m bench.http $(ARGS)
@@ -54,6 +54,9 @@ bench-live: .venv-bench/.ready ## Measure sockets beside other frameworks in one
 
 bench-jobs: .venv-bench/.ready .venv-bench-jobs/.ready ## Measure jobs beside other queues on the same store.
 	@.venv-bench/bin/python -m bench.jobs $(ARGS)
+
+bench-auth: .venv-bench/.ready ## Measure what sessions, tokens, limits and a flood of sign-ins cost.
+	@.venv-bench/bin/python -m bench.auth $(ARGS)
 
 tree: .venv/.ready ## Print the tree, one line for what each part is for.
 	@$(PYTHON) -m scripts.tree

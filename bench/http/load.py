@@ -51,7 +51,7 @@ def drive(
     server_cpu: Callable[[], float],
 ) -> Load:
     """Keep `pipeline` requests in flight on each connection: `warm_up` seconds unmeasured, then `seconds` measured."""
-    sockets = [_connected(port) for _ in range(connections)]
+    sockets = [connected(port) for _ in range(connections)]
     try:
         poll = select.epoll()
         for sock in sockets:
@@ -164,7 +164,8 @@ class _Batches(_Loop):
         self.good += good
 
 
-def _connected(port: int) -> socket.socket:
+def connected(port: int) -> socket.socket:
+    """A connection to a server here that never waits."""
     sock = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setblocking(False)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 PROTOCOL = "bare protocol"
+PROMISES = "bare protocol, same promises"
 OURS = "Antiphon"
 UVICORN = "bare uvicorn"
 SAME = "bare uvicorn, same headers"
@@ -36,6 +37,7 @@ class Peer:
 
 PEERS: tuple[Peer, ...] = (
     Peer("protocol", PROTOCOL, "protocol", ("httptools", "uvloop"), "uvloop and httptools by hand"),
+    Peer("protocol-same", PROMISES, "protocol_same", ("antiphon",), "uvloop, and Antiphon's reader of heads, by hand"),
     Peer("antiphon", OURS, "antiphon_server", ("antiphon",), ITS_OWN, own_port=True),
     Peer("bare", UVICORN, "bare", ("uvicorn",)),
     Peer("bare-same", SAME, "bare_same", ("uvicorn",)),

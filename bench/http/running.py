@@ -34,6 +34,11 @@ class BenchFault(Exception):
     """The run cannot go on; says why."""
 
 
+def cpu_of(*pids: int) -> float:
+    """Seconds of CPU that processes have used, by the kernel's clocks of them. Raises OSError when one is gone."""
+    return sum(time.clock_gettime((~pid << 3) | CPUCLOCK_SCHED) for pid in pids)
+
+
 def free_ports() -> Iterator[int]:
     """Ports nobody listens on, none of them twice.
 
@@ -118,7 +123,7 @@ class Running:
     def cpu_seconds(self) -> float:
         """CPU that all its processes have used, user and system, by the kernel's clocks of them (not by ticks)."""
         try:
-            return sum(time.clock_gettime((~pid << 3) | CPUCLOCK_SCHED) for pid in self._tree)
+            return cpu_of(*self._tree)
         except OSError as error:
             raise BenchFault(f"a process of {self.peer.name} ended under load: {self.said()}") from error
 

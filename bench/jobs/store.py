@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from antiphon.stores.valkey import find_valkey
+from bench.http.running import cpu_of
 
 redis: Any = import_module("redis")  # redis-py leaves most of it untyped
 
@@ -63,6 +64,20 @@ class BenchStore:
         """The numbers on the list of effects."""
         with redis.Redis.from_url(self.url) as client:
             return [int(value) for value in client.lrange(key, 0, -1)]
+
+    def cpu_seconds(self) -> float:
+        """The CPU that it has used."""
+        return 0.0 if self._process is None else cpu_of(self._process.pid)
+
+    def asked(self) -> dict[str, float]:
+        """How often it was spoken to (`reads` of clients' sockets), and how often each command was called.
+
+        Commands that scripts call are among the commands; the reads know nothing of those.
+        """
+        with redis.Redis.from_url(self.url) as client:
+            reads = client.info("stats")["total_reads_processed"]
+            commands = client.info("commandstats")
+        return {"reads": reads, **{name.removeprefix("cmdstat_"): told["calls"] for name, told in commands.items()}}
 
     def used_bytes(self) -> int:
         """What the store holds in memory."""

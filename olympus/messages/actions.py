@@ -9,6 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from antiphon import (
+    Audit,
     Context,
     NotFound,
     Position,
@@ -25,12 +26,9 @@ from antiphon import (
 )
 from antiphon.modules.accounts import DEFAULT_TENANT_ID
 from olympus.messages.board import MessagePosted, board
-from olympus.messages.messages import Message, Messages, messages_anywhere
+from olympus.messages.messages import OLYMPUS_ID, Message, Messages, messages_anywhere
 
 type Body = Annotated[str, Meta(min_length=1, max_length=1000)]
-
-OLYMPUS_ID = "00000000-0000-8000-8000-000000000001"
-"""The user in whose name Olympus speaks. A migration makes it, without a password: nobody signs in as it."""
 
 
 class Pagination(Struct):
@@ -94,6 +92,8 @@ async def clean_up_messages(ctx: Context, max_age_hours: Annotated[int, Meta(ge=
     """Delete the messages that are older than `maxAgeHours`: an admin those of their tenant, the system all."""
     messages = ctx.get(Messages) if ctx.caller.tenant_id else messages_anywhere(ctx, "old messages of every tenant go")
     deleted = await messages.remove_older(ctx.now - timedelta(hours=max_age_hours))
+    if deleted:
+        ctx.get(Audit).record(f"{deleted} messages", outcome="purged")
     return Cleaned(deleted)
 
 

@@ -43,12 +43,17 @@ from antiphon.core.secrets import Secret
 from antiphon.core.service import scoped, service
 from antiphon.core.session import CredentialShown, Session, SessionEnded
 from antiphon.core.settings import Settings, doc, env
+from antiphon.core.tenancy import TenantDirectory
 from antiphon.core.traits import Trait, after, around, deprecated, never, only, raises, retry, timeout
 from antiphon.services.access.explain import Explanation, explain
 from antiphon.services.access.permissions import Permission, Permissions
 from antiphon.services.access.roles import Role, Roles
 from antiphon.services.access.rules import by_key, can, fresh
 from antiphon.services.audit.chain import AuditChain, verify_audit
+from antiphon.services.audit.guard import audit_guard
+from antiphon.services.audit.purge import purge_audit
+from antiphon.services.audit.reading import AuditFilter, AuditRow, read_audit
+from antiphon.services.audit.settings import AuditSettings
 from antiphon.services.audit.tables import audit_metadata
 from antiphon.services.channels.channels import Channels
 from antiphon.services.channels.frames import Member
@@ -68,6 +73,9 @@ from antiphon.services.identity import (
     ApiKeySource,
     BadSeal,
     BadToken,
+    Cursors,
+    ForeignIssuer,
+    ForeignIssuers,
     FoundKey,
     IdentitySettings,
     Keyring,
@@ -79,6 +87,7 @@ from antiphon.services.identity import (
     SigningKeySource,
     TokenEnds,
     Tokens,
+    foreign_user_id,
     new_api_key,
     secret_digest,
 )
@@ -118,6 +127,9 @@ __all__ = [
     "AskAgain",
     "Audit",
     "AuditChain",
+    "AuditFilter",
+    "AuditRow",
+    "AuditSettings",
     "BadSeal",
     "BadToken",
     "Batch",
@@ -133,6 +145,7 @@ __all__ = [
     "Connection",
     "Context",
     "CredentialShown",
+    "Cursors",
     "Database",
     "DatabaseAway",
     "DeadLetterAdded",
@@ -147,6 +160,8 @@ __all__ = [
     "Fault",
     "Finding",
     "Forbidden",
+    "ForeignIssuer",
+    "ForeignIssuers",
     "FoundKey",
     "Gap",
     "Health",
@@ -218,6 +233,7 @@ __all__ = [
     "Struct",
     "Taken",
     "Tasks",
+    "TenantDirectory",
     "Ticket",
     "Tickets",
     "Time",
@@ -245,6 +261,7 @@ __all__ = [
     "anyone",
     "around",
     "at_most",
+    "audit_guard",
     "audit_metadata",
     "by_key",
     "can",
@@ -260,6 +277,7 @@ __all__ = [
     "event",
     "every",
     "explain",
+    "foreign_user_id",
     "fresh",
     "get",
     "is_binary",
@@ -275,9 +293,11 @@ __all__ = [
     "outbox_metadata",
     "patch",
     "post",
+    "purge_audit",
     "put",
     "queue",
     "raises",
+    "read_audit",
     "read_binary",
     "read_structured",
     "require",

@@ -11,13 +11,13 @@ import click
 from antiphon.core import app as core
 from antiphon.core.service import Provider
 from antiphon.services.access.roles import roles
-from antiphon.services.audit.service import audit
+from antiphon.services.audit.service import audit, auditor
 from antiphon.services.channels.service import channels, outgoing
 from antiphon.services.database.ledger import once
 from antiphon.services.database.service import database, work
 from antiphon.services.events.service import events
 from antiphon.services.idempotency.service import idempotency
-from antiphon.services.identity import identifier, keyring, root_secret, token_ends
+from antiphon.services.identity import cursors, foreign_issuers, identifier, keyring, root_secret, token_ends
 from antiphon.services.limits.service import asker, limits, lockout
 from antiphon.services.logs import logs
 from antiphon.services.metrics import metrics
@@ -51,15 +51,18 @@ class App(core.App):
         limits,
         lockout,
         idempotency,
+        foreign_issuers,
         identifier,
         roles,
         keyring,
         root_secret,
+        cursors,
         token_ends,
         database,
         work,
         once,
         audit,
+        auditor,
         streams,
         supervisor,
         outbox,

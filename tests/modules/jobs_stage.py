@@ -9,7 +9,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from antiphon import Context, Job, Module, NotFound, Struct, action, allow, event, listener, only, post, queue, retry
+from antiphon import (
+    Context,
+    Job,
+    Module,
+    NotFound,
+    Struct,
+    action,
+    admin,
+    allow,
+    event,
+    listener,
+    only,
+    post,
+    queue,
+    retry,
+)
 from antiphon import signed_in as signed_in_rule
 from antiphon.testing.app import HttpClient
 from antiphon.testing.waiting import wait_until
@@ -55,6 +70,18 @@ async def weigh(ctx: Context, grams: int) -> int:
 async def send_parcel(ctx: Context, grams: int) -> Job:
     """Have a parcel weighed later."""
     return await ctx.later(weigh, grams=grams)
+
+
+@action("parcel:open", only("worker"), queue("post"), retry(attempts=1), allow(admin))
+async def open_parcel(ctx: Context) -> str:
+    """Look into a parcel, which only admins may."""
+    return ctx.caller.id
+
+
+@action("parcel:check", post("/parcels/check", status=202), allow(signed_in_rule))
+async def check_parcel(ctx: Context) -> Job:
+    """Have a parcel looked into later."""
+    return await ctx.later(open_parcel)
 
 
 @action("parcel:announce", post("/parcels/announce", status=202), allow(signed_in_rule))

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from antiphon.client import CallError
+from antiphon.modules.accounts.disabling import disable_user
+from antiphon.modules.accounts.roles import grant_role, revoke_role
 from antiphon.testing.engines import ValkeyServer
 from antiphon.testing.waiting import wait_until
 from olympus.messages.actions import say_hello
@@ -55,6 +57,34 @@ async def test_an_owner_sees_how_a_job_goes(office: Olympus, world: World) -> No
     assert (done["action"], done["result"], done["error"]) == ("parcel:weigh", 42, None)
     assert (done["attempt"], done["attempts"], done["progress"]) == (1, 1, {"share": 0.5, "note": "on the scales"})
     assert (await ada.client.get(f"/api/jobs/{job_id}")).header("retry-after") is None
+
+
+async def test_a_queued_call_of_a_disabled_user_is_forbidden(office: Olympus, world: World) -> None:
+    """What they had asked for does not run; it ends at once, and for good."""
+    ada, hera = await office.person("Ada"), await office.admin()
+    await hera.client.post("/api/queues/post/pause")
+    job_id = await send(ada, 21)
+
+    await office.running.call(disable_user, ada.id)
+    await hera.client.post("/api/queues/post/resume")
+    ended = await job_in(hera.client, job_id, "dead", "done")
+
+    assert (ended["state"], ended["attempt"], ended["error"]["type"]) == ("dead", 1, "FORBIDDEN")
+
+
+async def test_a_job_runs_with_the_rights_that_its_caller_has_now(office: Olympus) -> None:
+    """A right that was taken meanwhile is missing, and one that was given meanwhile counts."""
+    ada, ben, hera = await office.holder("admin", "Ada"), await office.person("Ben"), await office.admin()
+    await hera.client.post("/api/queues/post/pause")
+    of_ada, of_ben = [(await each.client.post("/api/parcels/check")).json["id"] for each in (ada, ben)]
+
+    await office.running.call(revoke_role, ada.id, "admin")
+    await office.running.call(grant_role, ben.id, "admin")
+    await hera.client.post("/api/queues/post/resume")
+    refused, done = [await job_in(hera.client, each, "dead", "done") for each in (of_ada, of_ben)]
+
+    assert (refused["state"], refused["error"]["type"]) == ("dead", "FORBIDDEN")
+    assert (done["state"], done["result"]) == ("done", ben.id)
 
 
 async def test_a_job_of_somebody_else_is_no_job(office: Olympus, world: World) -> None:

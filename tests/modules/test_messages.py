@@ -12,6 +12,7 @@ import pytest
 from antiphon.core.action import Action, Call
 from antiphon.core.caller import ANONYMOUS
 from antiphon.core.errors import Forbidden, NotSignedIn
+from antiphon.modules.accounts.tenants import create_tenant
 from antiphon.testing.clock import StandingClock
 from antiphon.testing.engines import ValkeyServer
 from antiphon.transports.http.routes import Route
@@ -214,3 +215,15 @@ async def test_what_the_system_posts_is_by_olympus(olympus_anywhere: Olympus) ->
     message = await olympus_anywhere.running.call(create_message, "hello")
 
     assert message.user_name == "Olympus"
+
+
+async def test_a_message_outlives_the_membership_of_its_author(olympus_anywhere: Olympus) -> None:
+    """Who goes to another tenant leaves what they wrote, and their name with the tenant they are in."""
+    olympus = olympus_anywhere
+    ada, ben = await olympus.person("Ada"), await olympus.person("Ben")
+    await ada.client.put("/api/message", {"body": "I was here"})
+
+    await olympus.move(ada, (await olympus.running.call(create_tenant, "elsewhere")).id)
+
+    (left,) = (await ben.client.get("/api/messages/list")).json["messages"]
+    assert (left["body"], left["userName"]) == ("I was here", "somebody who is gone")

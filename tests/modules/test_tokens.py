@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from joserfc import jws
 
@@ -17,8 +18,10 @@ from antiphon.modules.accounts.signing import rotate_signing_keys
 from antiphon.modules.accounts.tables_identity import refresh_tokens, signing_keys
 from antiphon.services.database import Database
 from antiphon.services.identity import IdentitySettings
+from antiphon.testing.waiting import wait_until
 from tests.modules.identity_people import ME, bearer, me, refreshed, status_of, with_tokens
 from tests.olympus_stage import PASSWORD, Olympus, Person
+from tests.services.events_stage import logged
 
 ANOTHER_PASSWORD = "a quiet harbour, before the storm"
 AGENT = "Harp/1.0"
@@ -174,6 +177,26 @@ async def test_a_reuse_is_told_to_every_node(olympus: Olympus) -> None:
     stop()
 
     assert heard == [Revoked("session", sid)]
+
+
+async def test_a_reuse_is_announced(olympus_anywhere: Olympus) -> None:
+    """`RefreshTokenReused` names user and sign-in, once, and no token; though the call that showed it failed."""
+    ada = await olympus_anywhere.person("Ada", signed_in=False)
+    first = await with_tokens(olympus_anywhere, ada)
+    sid = (await me(olympus_anywhere.client(), first["accessToken"]))["session"]["id"]
+    await refreshed(olympus_anywhere, first["refreshToken"], agent=AGENT)
+
+    for _ in range(2):
+        await refreshed(olympus_anywhere, first["refreshToken"], agent="Lute/2.0")
+
+    async def announced() -> list[tuple[str, bytes]]:
+        kept = await logged(olympus_anywhere.running.runtime, "accounts")
+        return [(each.event.type, each.event.data) for each in kept if each.event is not None]
+
+    await wait_until(announced, "the event was never announced")
+    ((kind, data),) = await announced()
+    assert kind == "olympus.accounts.refresh-token-reused"
+    assert msgspec.json.decode(data) == {"userId": ada.id, "sessionId": sid}
 
 
 async def test_a_token_shown_late_ends_the_family(olympus_anywhere: Olympus) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +15,13 @@ from antiphon.core.traits import answers_on
 from antiphon.modules.accounts.roles import grant_role
 from antiphon.transports.http.routes import Route
 from antiphon.transports.websocket.desk import is_reachable
+from olympus.app import app
 from tests.olympus_stage import PASSWORD, Olympus, Person
-from tests.promises.voices import Outcome, Voice
+from tests.promises.outcome import Outcome
+from tests.promises.voices import Voice
+
+ACTIONS = {action.name: action for action in app.gathered().actions}
+"""Every action of Olympus."""
 
 ROLES = ("anonymous", "user", "customer", "staff", "manager", "owner", "admin")
 OWNERS = ("own", "tenant", "foreign")
@@ -65,6 +71,15 @@ def read_table() -> tuple[dict[str, dict[str, str]], list[Row]]:
     return by_role, rows
 
 
+def missing(actions: Mapping[str, AnyAction], by_role: Mapping[str, object]) -> list[str]:
+    """A line for each action that the first part does not have, as somebody would begin to write it."""
+    lines: list[str] = []
+    for name in sorted(actions.keys() - by_role.keys()):
+        allow = actions[name].trait(Allow)
+        lines.append(f"{name} ({allow and allow.summary}) is missing from tests/promises/access_table.txt.")
+    return lines
+
+
 def object_of(action: AnyAction) -> str | None:
     """The input by which an action names its object; the last one, when it names several."""
     named = [field.name for field in action.schema.fields if field.name in IDS]
@@ -79,7 +94,12 @@ def carried_by(voice: Voice, action: AnyAction) -> bool:
         return is_reachable(action)
     if action.name in OF_A_SESSION:
         return False
-    return voice.name == "direct" or answers_on(action, "cli")
+    return voice.name == "direct" or answers_on(action, "worker" if voice.name == "worker" else "cli")
+
+
+def needs_own_people(action: AnyAction, kind: str) -> bool:
+    """Whether a call changes what the people themselves are, so that no other line may be asked with them."""
+    return not action.reads_only and kind in ("user", "tenant", "session")
 
 
 async def knock(voice: Voice, who: Person | None, action: AnyAction) -> str:

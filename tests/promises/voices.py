@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,19 +23,11 @@ from antiphon.transports.http.errors import STATUS
 from antiphon.transports.http.routes import Route
 from antiphon.wire.sniff import sniff
 from tests.olympus_stage import Olympus, Person
+from tests.promises.background import Background
+from tests.promises.outcome import Outcome, refused
 
 EXIT_OF = {kind.type: EXITS[kind] for kind in CALL_ERRORS}
 STATUS_OF = {kind.type: STATUS[kind] for kind in CALL_ERRORS}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a call: a result as JSON or bytes, or the type of an error and the inputs it names."""
-
-    result: Any = None
-    error: str | None = None
-    fields: tuple[str, ...] = ()
-    message: str = ""
 
 
 class Voice(Protocol):
@@ -52,12 +43,6 @@ class Voice(Protocol):
     async def stream(self, who: Person | None, action: str, /, **inputs: Any) -> Outcome:
         """Take a whole stream; the result is the list of its items."""
         ...
-
-
-def refused(error: Mapping[str, Any]) -> Outcome:
-    """The outcome that an error object tells."""
-    fields = tuple(field["name"] for field in error.get("fields", ()))
-    return Outcome(None, error["type"], fields, error["message"])
 
 
 class Http:
@@ -237,6 +222,15 @@ VOICES: Mapping[str, type[Http | Websocket | Cli | Direct]] = {
     "cli": Cli,
     "direct": Direct,
 }
+
+ALL_VOICES: Mapping[str, type[Http | Websocket | Cli | Background | Direct]] = {
+    "http": Http,
+    "websocket": Websocket,
+    "cli": Cli,
+    "worker": Background,
+    "direct": Direct,
+}
+"""With the background task, which tells nobody its result as it comes, and takes no secrets and no files."""
 
 FILE_VOICES = {name: voice for name, voice in VOICES.items() if voice.carries_files}
 """Those over which files go."""

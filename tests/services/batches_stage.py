@@ -103,7 +103,8 @@ def is_child(message: JobMessage, batch: Batch) -> bool:
 
 
 @asynccontextmanager
-async def staged(store: Store, **settings: Any) -> AsyncGenerator[Stage]:
-    """An application with fan-outs."""
-    async with running(store, resize, rename, print_photo, publish, settings={"tasks": settings}) as runtime:
+async def staged(store: Store, *, streams: dict[str, object] | None = None, **settings: Any) -> AsyncGenerator[Stage]:
+    """An application with fan-outs; the settings are those of tasks."""
+    sections = {"tasks": settings, "streams": streams or {}}
+    async with running(store, resize, rename, print_photo, publish, settings=sections) as runtime:
         yield Stage(runtime)

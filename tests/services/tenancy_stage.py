@@ -47,6 +47,20 @@ def _table(name: str) -> Table:
 
 singers, songs = _table("singers"), _table("songs")
 places = Table("places", METADATA, Column("id", Integer, primary_key=True), Column("name", String(20), nullable=False))
+scores = Table(
+    "scores",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("tenant_id", Id, nullable=False),
+    Column("singer_id", Id, nullable=False, info={"owner": True}),
+    Column("name", String(20), nullable=False),
+)
+diaries = Table(
+    "diaries",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("singer_id", Id, nullable=False, info={"owner": True}),
+)
 SCHEMA = Schema(METADATA, Path(__file__).with_name("tenancy_migrations"))
 
 

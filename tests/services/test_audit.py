@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import delete, insert, update
 from sqlalchemy.sql.dml import UpdateBase
 
-from antiphon import (
-    App,
-    Audit,
-    Caller,
-    Context,
-    Database,
-    Forbidden,
-    Module,
-    Schema,
-    Work,
-    action,
-    allow,
-    anyone,
-    audit_metadata,
-    get,
-    post,
-    verify_audit,
-)
-from antiphon.services.audit.chain import BEGINNING, AuditChain
-from antiphon.services.audit.tables import audit_end, audit_log
+from antiphon import App, Audit, Caller, Context, Database, Forbidden, Module, Work, action, allow, anyone, get, post
+from antiphon.services.audit.chain import AuditChain
+from antiphon.services.audit.tables import BEGINNING, audit_end, audit_log
 from antiphon.testing.app import TestApp
+from tests.services.audit_stage import (
+    ADA,
+    SCHEMA,
+    audit_postgres,
+    audit_sqlite,
+    database_template,
+    rows,
+    tamper,
+    walk,
+)
 
-SCHEMA = Schema(audit_metadata, Path(__file__).with_name("audit_migrations"))
-ADA = Caller(kind="user", id="0197a000-0000-7000-8000-000000000001", tenant_id="0197a000-0000-7000-8000-00000000000a")
+__all__ = ["audit_postgres", "audit_sqlite", "database_template"]
 
 module = Module(__name__, needs=[Audit, Database])
 
@@ -69,29 +61,6 @@ async def app(tmp_path: Path, database_url: str) -> AsyncIterator[TestApp]:
         yield running
 
 
-def _database(app: TestApp) -> Database:
-    return app.runtime.require(Database, "the test")
-
-
-async def rows(app: TestApp) -> list[Row[*tuple[Any, ...]]]:
-    """The log, in its order."""
-    async with _database(app).transaction() as work:
-        return [*(await work.execute(select(audit_log).order_by(audit_log.c.seq))).all()]
-
-
-async def walk(app: TestApp) -> AuditChain:
-    """Walk the chain."""
-    async with _database(app).transaction() as work:
-        return await verify_audit(work)
-
-
-async def tamper(app: TestApp, *statements: UpdateBase) -> None:
-    """Change the log behind its back."""
-    async with _database(app).transaction(write=True) as work:
-        for statement in statements:
-            await work.execute(statement)
-
-
 async def test_a_row_says_who_did_what_to_what(app: TestApp) -> None:
     """Time, actor, tenant, action, object, outcome, request, and the hash of what stood before."""
     await app.call_as(ADA, do_thing, "lamp")
@@ -116,8 +85,12 @@ async def test_what_was_not_done_leaves_no_row(app: TestApp) -> None:
     with pytest.raises(Forbidden):
         await app.call_as(ADA, do_thing, "lamp", fail=True)
 
-    assert await rows(app) == []
-    assert await walk(app) == AuditChain(True, 0, None, "")
+    assert [(row.object, row.outcome) for row in await rows(app)] == [("", "refused")]
+
+
+async def test_an_empty_log_is_intact(app: TestApp) -> None:
+    """Nothing is in its place."""
+    assert await walk(app) == AuditChain(True, 0, None, 0, "", True)
 
 
 async def test_a_refusal_leaves_a_row(app: TestApp) -> None:
@@ -146,24 +119,53 @@ async def test_texts_fit_their_columns(app: TestApp) -> None:
 
 async def test_many_at_once_make_one_chain(app: TestApp) -> None:
     """Calls that end at the same moment take turns at the end of the chain."""
-    await asyncio.gather(*(app.call_as(ADA, do_thing, f"lamp {number}") for number in range(20)))
+    await asyncio.gather(*(app.call_as(ADA, do_thing, f"lamp {number}") for number in range(50)))
 
     found = await walk(app)
-    assert (found.intact, found.rows, found.broken_at) == (True, 20, None)
+    assert (found.intact, found.rows, found.broken_at) == (True, 50, None)
+
+
+async def test_two_processes_make_one_chain(app: TestApp, database_url: str) -> None:
+    """Processes take turns at the end of the chain as calls do."""
+    processes = [
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.services.audit_process", database_url, name, "20"),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        for name in ("one", "two")
+    ]
+    errors = [(await process.communicate())[1].decode() for process in processes]
+
+    found = await walk(app)
+    assert errors == ["", ""]
+    assert (found.intact, found.rows) == (True, 40)
+    assert sorted(row.actor for row in await rows(app)) == ["one"] * 20 + ["two"] * 20
 
 
 async def test_a_chain_that_is_longer_than_a_page_is_walked_to_its_end(app: TestApp) -> None:
     """The walk goes on behind each page, and finds what is changed behind the first."""
     for number in range(5):
         await app.call_as(ADA, do_thing, f"lamp {number}")
-    async with _database(app).transaction() as work:
-        whole = await verify_audit(work, page=2)
+    whole = await walk(app, page=2)
     await tamper(app, update(audit_log).where(audit_log.c.seq == 4).values(object="x"))
-    async with _database(app).transaction() as work:
-        broken = await verify_audit(work, page=2)
+    broken = await walk(app, page=2)
 
     assert (whole.intact, whole.rows) == (True, 5)
     assert (broken.intact, broken.broken_at) == (False, 5)
+
+
+async def test_a_walk_goes_on_where_another_has_ended(app: TestApp) -> None:
+    """Behind the row and the hash that the other gave, and with another hash it does not begin."""
+    for number in range(3):
+        await app.call_as(ADA, do_thing, f"lamp {number}")
+    first = await walk(app)
+    await app.call_as(ADA, do_thing, "chair")
+
+    rest = await walk(app, after=first.seq, after_hash=first.hash)
+    other = await walk(app, after=first.seq, after_hash="f" * 64)
+
+    assert (rest.intact, rest.rows, rest.seq) == (True, 1, 4)
+    assert (other.intact, other.broken_at) == (False, 4)
 
 
 @pytest.mark.parametrize(
@@ -172,11 +174,13 @@ async def test_a_chain_that_is_longer_than_a_page_is_walked_to_its_end(app: Test
         ([update(audit_log).where(audit_log.c.seq == 2).values(object="another")], 3),
         ([update(audit_log).where(audit_log.c.seq == 3).values(outcome="seen")], 4),
         ([update(audit_log).where(audit_log.c.seq == 2).values(tenant_id=None)], 3),
-        ([delete(audit_log).where(audit_log.c.seq == 2)], 3),
+        ([delete(audit_log).where(audit_log.c.seq == 1)], 1),
+        ([delete(audit_log).where(audit_log.c.seq == 2)], 2),
         ([delete(audit_log).where(audit_log.c.seq == 3)], 3),
-        ([update(audit_end).where(audit_end.c.id == 1).values(seq=2)], 4),
+        ([update(audit_end).where(audit_end.c.id == 1).values(seq=2)], 3),
         ([delete(audit_log)], 1),
-        ([delete(audit_end)], 4),
+        ([delete(audit_end)], 1),
+        ([update(audit_end).values(first_seq=2)], 2),
     ],
 )
 async def test_every_change_is_found(app: TestApp, statements: list[UpdateBase], broken_at: int) -> None:
@@ -189,17 +193,6 @@ async def test_every_change_is_found(app: TestApp, statements: list[UpdateBase],
 
     after = await walk(app)
     assert (before.intact, after.intact, after.broken_at) == (True, False, broken_at)
-
-
-async def test_what_is_purged_at_the_beginning_breaks_nothing(app: TestApp) -> None:
-    """Old rows go, and the walk begins with the first that is left."""
-    for thing in ("lamp", "chair", "table"):
-        await app.call_as(ADA, do_thing, thing)
-
-    await tamper(app, delete(audit_log).where(audit_log.c.seq == 1))
-
-    found = await walk(app)
-    assert (found.intact, found.rows) == (True, 2)
 
 
 async def test_an_application_without_the_tables_goes_on(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ async def test_a_change_leaves_the_rows_of_others(
     """Any UPDATE or DELETE does what it does where nobody else has rows, and theirs stay as they are."""
     condition = data.draw(conditions(which))
     statement: Any = (delete(which) if removes else update(which).values(name=which.c.name + "!")).where(condition)
-    changing, alone = Work(database, write=True, reach=Reach(lambda: OURS)), Work(database, write=True)
+    changing, alone = Work(database, write=True, reach=Reach.within(OURS)), Work(database, write=True)
 
     theirs = [row for row in await everything(changing, which) if row[1] == THEIRS]
     await changing.execute(statement)
@@ -186,7 +186,7 @@ async def test_without_a_tenant_nothing_is_reached(database: Database) -> None:
 async def test_who_says_why_reaches_everything(database: Database) -> None:
     """`unscoped` takes what it is given, within the same transaction, and tells the reason."""
     reasons: list[str] = []
-    work = Work(database, write=True, reach=Reach(lambda: OURS, reasons.append))
+    work = Work(database, write=True, reach=Reach.within(OURS, reasons.append))
     await work.execute(insert(singers).values(id=21, key=9, name="x"))
 
     found = (await work.unscoped("to count all").execute(text("SELECT count(*) FROM singers"))).scalar()
@@ -203,7 +203,7 @@ async def test_a_reason_has_to_be_said(database: Database) -> None:
 
 async def test_a_savepoint_works_within_the_fence(database: Database) -> None:
     """What our own code says as text is no statement of anybody's, on a work and on its unscoped side."""
-    work = Work(database, write=True, reach=Reach(lambda: OURS))
+    work = Work(database, write=True, reach=Reach.within(OURS))
     for side in (work, work.unscoped("to try")):
         await _try_to_clear(side, work)
     left = await work.scalar(select(func.count()).select_from(singers))

@@ -17,8 +17,9 @@ from antiphon.core.event import EventTable, EventType, event, event_type
 from antiphon.core.inputs.kinds import Struct
 from antiphon.core.module import Gathered, Module
 from antiphon.core.secrets import Secret
-from antiphon.core.traits import retry
+from antiphon.core.traits import Trait, retry
 from antiphon.services.events.listener import Listener, listener
+from antiphon.services.tasks.traits import at_most, every, keep, ordered, queue, unique
 from tests.services import events_stage
 from tests.services.events_stage import PAID, CartEmptied, OrderPaid, problems_of
 
@@ -122,6 +123,27 @@ def test_a_listener_must_be_async_and_give_nothing() -> None:
     problems = problems_of(wrong(hear))
     assert "must be an `async def`" in problems
     assert "Write `-> None`" in problems
+
+
+@pytest.mark.parametrize(
+    ("trait", "word"),
+    [
+        (queue("mail"), "queue"),
+        (unique("{event}"), "unique"),
+        (ordered("a"), "ordered"),
+        (at_most(2, "a"), "at_most"),
+        (keep("7d"), "keep"),
+        (every("1h"), "every"),
+    ],
+)
+def test_a_listener_takes_no_words_about_the_jobs_of_actions(trait: Trait, word: str) -> None:
+    """What would have no effect stops the start, and the message says what to do instead."""
+
+    @listener("order:hear", OrderPaid, trait)
+    async def hear(ctx: Context, event: OrderPaid) -> None:
+        """Hear."""
+
+    assert f"{word}(...) has no effect on the listener order:hear." in problems_of(hear)
 
 
 def test_a_listener_and_an_action_have_names_of_their_own() -> None:

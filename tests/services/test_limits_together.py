@@ -15,6 +15,7 @@ import pytest
 
 from antiphon.core.limits import LimiterAway, limit
 from antiphon.core.log import Silent
+from antiphon.services.limits.settings import LimitSettings
 from antiphon.stores.base import Store
 from antiphon.testing.clock import StandingClock
 from antiphon.testing.engines import ValkeyServer
@@ -25,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 THREE = limit(3, per="1h")
 STRICT = limit(3, per="1h", without_store="refuse")
 COMMAND_SECONDS = 30.0
+PATIENCE = 100
 
 
 async def test_eight_processes_pass_no_more_than_one(valkey: ValkeyServer, store_prefix: str) -> None:
@@ -81,6 +83,23 @@ async def test_a_store_that_hangs_is_not_waited_for() -> None:
         assert await stage.passes(THREE)
         assert monotonic() - began < COMMAND_SECONDS / 2
         assert not stage.asks
+
+
+async def test_a_decision_takes_no_longer_than_a_call_may_wait_for_it() -> None:
+    """Without the store it comes within `limits.store_time`, and one that was killed is not waited for at all.
+
+    The bound is a multiple of that time, so that a busy machine is no fault, and a fraction of a command's.
+    """
+    wait = LimitSettings().store_time.total_seconds()
+    for kill in (False, True):
+        async with alone() as (stage, server):
+            await stage.charge(limit(9, per="1m"))
+            await server.kill() if kill else server.pause()
+            began = monotonic()
+
+            assert await stage.passes(THREE)
+
+            assert monotonic() - began < wait * PATIENCE < COMMAND_SECONDS
 
 
 async def test_a_store_that_was_killed_is_not_waited_for() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from threading import Event
+from threading import Event, get_native_id
 
 import pytest
 
@@ -150,6 +152,25 @@ async def test_a_call_cancelled_as_its_turn_comes_gives_the_turn_on(pool: Hashin
     await free(pool)
 
 
+async def test_a_call_cancelled_before_the_thread_looks_for_the_next_is_passed_over(pool: HashingPool) -> None:
+    """It ends as cancelled calls do, and the turn is that of the one behind it."""
+    work, first = await busy(pool)
+    gone = asyncio.create_task(pool.run(lambda: "gone"))
+    next_one = asyncio.create_task(pool.run(lambda: "next"))
+    await wait_until(lambda: pool.waiting == 2, "nobody waited in line")
+    work.end.set()
+    # The loop stands still until the thread has told it of its end: that comes before what the cancellation does.
+    idle = pool._executor.submit(str)  # pyright: ignore[reportPrivateUsage]  # nothing else says that it has told
+    idle.result(30)
+
+    gone.cancel()
+
+    assert await next_one == "next"
+    assert (await asyncio.gather(gone, return_exceptions=True))[0].__class__ is asyncio.CancelledError
+    await first
+    await free(pool)
+
+
 async def test_places_are_neither_lost_nor_made(pool: HashingPool) -> None:
     """After any number of calls, a third of them cancelled, the pool is free and works."""
     tasks: list[asyncio.Task[int]] = []
@@ -163,6 +184,17 @@ async def test_places_are_neither_lost_nor_made(pool: HashingPool) -> None:
     await free(pool)
     assert pool.waiting == 0
     assert await pool.run(lambda: "works") == "works"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness of their own on Linux only")
+async def test_threads_that_hash_let_others_go_first(pool: HashingPool) -> None:
+    """They are nicer than the thread of the loop, which stays as it was: a flood of sign-ins slows nobody's calls."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+
+    hashing = await pool.run(lambda: os.getpriority(os.PRIO_PROCESS, get_native_id()))
+
+    assert hashing == max(before, 10)
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
 async def test_closing_waits_for_what_runs() -> None:

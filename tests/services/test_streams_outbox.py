@@ -84,9 +84,9 @@ async def test_messages_are_sent_in_the_order_of_the_commits(app: TestApp) -> No
     async with database_of(app).transaction(write=True) as work:
         await work.execute(insert(counters), {"id": 1, "value": 0})
 
-    await asyncio.gather(*(app.call(count_up) for _ in range(40)))
+    await asyncio.gather(*(app.call(count_up) for _ in range(20)))
 
-    await sheets_of(app).receives(*(f"n{number}" for number in range(1, 41)))
+    await sheets_of(app).receives(*(f"n{number}" for number in range(1, 21)))
 
 
 async def test_a_message_whose_id_is_there_already_is_kept_once(app: TestApp) -> None:

@@ -24,3 +24,14 @@ async def store_on(
         yield opened
     finally:
         await opened.close()
+
+
+async def arrivals(store: Store) -> int:
+    """How often anything has arrived at the server so far: between two askings the trips, and one for the asking."""
+    stats = await store.client.execute_command("INFO", "stats")
+    return int(stats["total_reads_processed"])
+
+
+async def trips_since(store: Store, before: int) -> int:
+    """The trips to the server since `arrivals` gave this, the asking itself not counted."""
+    return await arrivals(store) - before - 1

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from redis.exceptions import ResponseError
+from redis.exceptions import DataError, ResponseError
 
 from antiphon.core.errors import SetupError, Unavailable
 from antiphon.core.health import Health
@@ -203,6 +203,38 @@ async def test_an_error_in_a_pipeline_tells_no_value(store: Store, *, transactio
 
     assert "hunter2" not in str(caught.value)
     assert key not in str(caught.value)
+
+
+async def test_a_value_that_cannot_be_sent_is_not_shown(store: Store) -> None:
+    """It is our mistake, told by the command's name, and nothing of the pipeline was sent."""
+    key = store.key("text")
+    pipeline = store.client.pipeline(transaction=False)
+    pipeline.set(key, "1", px=60_000)
+    pipeline.execute_command("SET", key, ["hunter2"])  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves it untyped
+
+    with pytest.raises(DataError, match="SET") as caught:
+        await pipeline.execute()
+
+    assert "hunter2" not in str(caught.value)
+    assert not await store.client.exists(key)
+
+
+async def test_an_empty_pipeline_sends_nothing(store: Store) -> None:
+    """There are no answers, and the connection is as good as before."""
+    pipeline = store.client.pipeline(transaction=False)
+
+    assert await pipeline.execute() == []
+    assert await store.client.ping()
+
+
+async def test_commands_of_two_words_are_sent_as_two(store: Store) -> None:
+    """Redis-py names them with a space between; the server does not."""
+    key = store.key("stream")
+
+    made = await store.client.xgroup_create(key, "group", mkstream=True)
+    await store.client.expire(key, 60)
+
+    assert made
 
 
 async def test_a_transaction_watches_its_keys(store: Store) -> None:

@@ -29,6 +29,7 @@ from antiphon import (
     service,
 )
 from antiphon.core.access import GRANTED, Verdict
+from antiphon.core.transport import Transport
 
 
 async def _somebody(ctx: Context) -> Verdict:
@@ -130,7 +131,21 @@ def plain(folder: Path) -> App:
     return App("plain", modules=[Module(__name__)], folder=folder)
 
 
-def tabled(folder: Path, migrations: Path) -> App:
+def tabled(folder: Path, migrations: Path, *transports: Transport) -> App:
     """The same with tables, and migrations in this folder."""
     module = Module(__name__, needs=[Database])
-    return App("tabled", modules=[module], values=[Schema(tables(), migrations)], folder=folder)
+    values = [Schema(tables(), migrations)]
+    return App("tabled", modules=[module], transports=transports, values=values, folder=folder)
+
+
+def changed(folder: Path, migrations: Path) -> App:
+    """The same with one table more than its migrations will make, whose tenant may be empty."""
+    metadata = tables()
+    Table(
+        "loose",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("tenant_id", Integer, ForeignKey("tenants.id"), nullable=True, index=True),
+    )
+    module = Module(__name__, needs=[Database])
+    return App("tabled", modules=[module], values=[Schema(metadata, migrations)], folder=folder)

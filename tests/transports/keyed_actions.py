@@ -11,6 +11,7 @@ import msgspec
 from antiphon import (
     ANONYMOUS,
     App,
+    AskAgain,
     Caller,
     Conflict,
     Context,
@@ -183,6 +184,14 @@ async def take_file(ctx: Context, file: Upload) -> int:
 async def raw(ctx: Context) -> msgspec.Raw:
     """Give JSON that is written already."""
     return msgspec.Raw(b'{"n":%d}' % _did(ctx, "raw"))
+
+
+@action("keyed:begin", put("/tasks", status=202, location="/notes/{id}"), allow(anyone))
+async def begin_note(ctx: Context) -> Note:
+    """Take a note that is written later."""
+    number = _did(ctx, "begun")
+    ctx.tell(AskAgain(7.5))
+    return Note(number, "soon")
 
 
 @action("keyed:stream", post("/stream"), allow(anyone))

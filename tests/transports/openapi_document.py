@@ -11,6 +11,7 @@ from antiphon.core.action import AnyAction
 from antiphon.core.info import AppInfo
 from antiphon.core.module import gather
 from antiphon.transports.http.openapi.document import openapi
+from antiphon.transports.http.openapi.errors import BARE, Ground
 from tests.transports import openapi_actions
 
 INFO = AppInfo("people", "1.2.3", "test", Path("var"))
@@ -21,15 +22,21 @@ def actions() -> list[AnyAction]:
     return gather([openapi_actions]).actions
 
 
-def described(*given: AnyAction) -> dict[str, Any]:
+def described(*given: AnyAction, ground: Ground = BARE) -> dict[str, Any]:
     """The document of these actions."""
-    return json.loads(openapi(INFO, given))
+    return json.loads(openapi(INFO, given, ground))
 
 
 @cache
 def document() -> dict[str, Any]:
     """The document of all of them; no test changes it."""
     return described(*actions())
+
+
+@cache
+def keyed_document() -> dict[str, Any]:
+    """The same in an application that keeps answers under keys."""
+    return described(*actions(), ground=Ground(keyed=True))
 
 
 def operation(method: str, path: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table
 
 from antiphon import NAMES, App, Database, Module, Schema, SetupError
+from antiphon.modules.accounts.tenants import create_tenant
 from antiphon.testing.app import HOST, HttpClient, TestApp
 from antiphon.testing.engines import ValkeyServer
 from antiphon.testing.waiting import wait_until
@@ -145,6 +146,56 @@ async def test_the_first_admin_is_made_by_the_system(olympus: Olympus) -> None:
     command = await olympus.running.command("role:grant", "--user-id", ada.id, "--role", "admin", "--as", "system")
 
     assert command.result == {"userId": ada.id, "roles": ["admin"]}
+
+
+async def test_the_system_acts_within_the_tenant_it_is_told(olympus: Olympus) -> None:
+    """`--as system --tenant` takes an id or a name, and what is made belongs to that tenant alone."""
+    tenant = await olympus.running.call(create_tenant, "muses")
+    eve = await olympus.person("Eve")
+    await olympus.move(eve, tenant.id)
+
+    for which in (tenant.id, "muses"):
+        posted = await olympus.running.command("message:create", "--body", which, "--as", "system", "--tenant", which)
+        assert posted.code == 0, posted.err
+
+    theirs = await olympus.running.command("messages:list", "--as", eve.id)
+    at_home = await olympus.running.command("messages:list", "--as", "system")
+    shown = [(message["body"], message["userName"]) for message in theirs.result["messages"]]
+    assert shown == [("muses", "Olympus"), (tenant.id, "Olympus")]
+    assert at_home.result["messages"] == []
+
+
+async def test_a_tenant_that_one_may_not_enter_is_not_there(olympus: Olympus) -> None:
+    """Nobody enters another tenant than their own without the right to; it looks like one that does not exist."""
+    await olympus.running.call(create_tenant, "muses")
+    ada, hera = await olympus.person("Ada"), await olympus.admin()
+    words = ("messages:list", "--output", "json")
+
+    refused = [
+        await olympus.running.command(*words, "--as", who, "--tenant", which)
+        for who, which in ((ada.id, "muses"), (hera.id, "muses"), (ada.id, "nowhere"), ("system", "nowhere"))
+    ]
+    nobody = await olympus.running.command(*words, "--tenant", "muses")
+    own = await olympus.running.command(*words, "--as", ada.id, "--tenant", "default")
+
+    assert {(each.code, each.error["type"], each.error["message"]) for each in refused} == {
+        (5, "NOT_FOUND", "Not found.")
+    }
+    assert (nobody.code, own.code) == (3, 0)
+
+
+async def test_who_may_do_it_anywhere_enters_any_tenant(olympus: Olympus) -> None:
+    """A right with the scope `any` is the right to say where; that it was said is in the log."""
+    await olympus.running.call(create_tenant, "muses")
+    hera = await olympus.admin()
+
+    entered = await olympus.running.command("roles:list", "--as", hera.id, "--tenant", "muses")
+    owner = await olympus.holder("owner", "Iris")
+    refused = await olympus.running.command("roles:list", "--as", owner.id, "--tenant", "muses", "--output", "json")
+
+    assert entered.code == 0
+    assert '"tenant":"muses"' in entered.err.replace(" ", "")
+    assert (refused.code, refused.error["type"]) == (5, "NOT_FOUND")
 
 
 # Beside a server

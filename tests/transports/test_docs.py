@@ -17,7 +17,7 @@ from antiphon.transports.http.openapi.errors import ErrorRow, error_rows
 from antiphon.transports.http.pages import SWAGGER, errors_page
 from antiphon.wire.faults import FAULTS
 from tests.transports import openapi_actions
-from tests.transports.openapi_document import actions, document
+from tests.transports.openapi_document import actions, keyed_document
 from tests.transports.served import served
 
 BUNDLE = "/docs/swagger-ui-bundle.js"
@@ -107,7 +107,7 @@ async def test_the_document_of_the_page_is_served_beside_it(client: HttpClient) 
     """The page works whether or not an action gives the document: it has its own address."""
     answer = await client.get("/docs/openapi.json")
     assert answer.header("content-type") == "application/json"
-    assert answer.json["paths"] == document()["paths"]
+    assert answer.json["paths"] == keyed_document()["paths"]
 
 
 # Assets

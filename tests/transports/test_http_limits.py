@@ -50,6 +50,16 @@ async def test_headers_over_their_bounds_are_431_and_close(
             assert await connection.rest() == b""
 
 
+async def test_cookies_over_their_bound_are_431(tmp_path: Path, way: Way) -> None:
+    """`http.cookie_bytes`, all of them together, in however many fields they come."""
+    async with serving(tmp_path, {"cookie_bytes": 400}, way) as served:
+        for sizes, status in (((390,), 200), ((411,), 431), ((190, 190), 200), ((210, 210), 431)):
+            async with served.connect() as connection:
+                fields = "".join(f"Cookie: a={'x' * (size - 2)}\r\n" for size in sizes)
+                await connection.send(f"GET /api/word HTTP/1.1\r\nHost: test\r\n{fields}\r\n".encode())
+                assert (await connection.answer()).status == status, sizes
+
+
 @pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded"])
 async def test_a_body_over_its_bound_is_413(tmp_path: Path, way: Way, kind: str) -> None:
     """`http.body_bytes`, whether its length was announced or not; closed if a part of it stays unread."""

@@ -322,6 +322,16 @@ async def test_json_that_was_written_already_is_repeated(keyed: TestApp) -> None
     assert [answer.json for answer in answers] == [{"n": 1}, {"n": 1}]
 
 
+async def test_an_answer_that_is_not_the_last_word_is_repeated(keyed: TestApp) -> None:
+    """With its status, its place and the time after which to ask again."""
+    answers = [await keyed.client().put("/api/tasks", headers=KEY) for _ in range(2)]
+
+    told = [(each.status, each.header("location"), each.header("retry-after"), each.body) for each in answers]
+    assert told == [(202, "/api/notes/1", "8", answers[0].body)] * 2
+    assert [replayed(answer) for answer in answers] == [None, "true"]
+    assert effects(keyed).count == 1
+
+
 async def test_a_stream_takes_no_key(keyed: TestApp) -> None:
     """One that is not safe would run again; it is refused before it begins."""
     answer = await keyed.client().post("/api/stream", headers=KEY)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.transports.openapi_document import document, operation, parameter, statuses
+from tests.transports.openapi_document import document, keyed_document, operation, parameter, statuses
 
 ERROR = {"$ref": "#/components/schemas/ErrorEnvelope"}
 
@@ -111,3 +111,31 @@ def test_what_anyone_may_call_needs_no_credentials() -> None:
     assert operation("get", "/api/check")["security"] == []
     closed = operation("delete", "/api/person/{person_id}")
     assert closed["security"] == [{"session": []}, {"bearer": []}]
+
+
+def test_what_changes_something_takes_an_idempotency_key() -> None:
+    """With its bounds, the errors it can bring, and the word that an answer was given before."""
+    found = keyed_document()["paths"]["/api/person"]["put"]
+
+    assert parameter(found, "Idempotency-Key")["schema"] == {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 255,
+        "pattern": "^[!-~]+$",
+    }
+    assert {"409", "422", "429", "503"} <= set(statuses(found))
+    assert sorted(found["responses"]["201"]["headers"]) == ["Idempotent-Replayed", "Location"]
+
+
+def test_what_only_reads_or_streams_takes_no_key() -> None:
+    """Nor does anything where no answers are kept."""
+    named = {
+        f"{method} {path}"
+        for path, operations in keyed_document()["paths"].items()
+        for method, found in operations.items()
+        if any(each["name"] == "Idempotency-Key" for each in found.get("parameters", ()))
+    }
+
+    assert named
+    assert not any(name.startswith("get ") for name in named)
+    assert "Idempotency-Key" not in str(document())

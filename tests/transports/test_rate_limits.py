@@ -115,6 +115,23 @@ async def test_limits_come_before_inputs(limited: TestApp) -> None:
     assert (await client.put("/api/one", {"number": "x"})).status == 429
 
 
+FORGED = [
+    {"X-Forwarded-For": "203.0.113.7"},
+    {"X-Forwarded-For": "203.0.113.8, 203.0.113.9"},
+    {"Forwarded": 'for="[2001:db8::7]"'},
+    {"X-Real-IP": "203.0.113.10", "X-Forwarded-For": "2001:db8:1::1"},
+]
+
+
+async def test_forged_addresses_share_one_limit(limited: TestApp) -> None:
+    """Without a trusted proxy a client is counted under the address it came from, whatever it says of itself."""
+    client = limited.client()
+
+    statuses = [(await client.get("/api/three", headers=headers)).status for headers in FORGED]
+
+    assert statuses == [200, 200, 200, 429]
+
+
 async def test_the_defaults_hold_for_an_address(limited: TestApp) -> None:
     """120 calls a minute of whoever is not known, all actions together: the ones without a limit of their own too."""
     client = limited.client()

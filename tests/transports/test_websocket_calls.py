@@ -66,6 +66,14 @@ async def test_params_are_an_object(live: Stage, params: Any) -> None:
     assert answer["error"]["type"] in ("MALFORMED", "INVALID_INPUT")
 
 
+async def test_params_are_bounded_in_depth(tmp_path: Path, shared: tuple[str, str]) -> None:
+    """Deeper than `websocket.json_depth` is told apart from bad inputs, and the socket goes on."""
+    async with on_stage(tmp_path, shared, websocket={"json_depth": 3}) as live, live.talker() as talker:
+        assert "result" in await talker.ask(action="word:get", params={"a": [[1]]})
+        assert await talker.refusal(action="word:get", params={"a": [[[1]]]}) == "MALFORMED"
+        assert "result" in await talker.ask(ping=True)
+
+
 async def test_bad_inputs_name_every_field(live_anyhow: Stage) -> None:
     """As on every transport, with the id of the request and the time."""
     async with live_anyhow.talker() as talker:

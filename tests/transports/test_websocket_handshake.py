@@ -33,7 +33,7 @@ async def test_hello_is_the_first_frame(live_anyhow: Stage) -> None:
 async def test_hello_says_who_one_is(live_anyhow: Stage) -> None:
     """As the handshake has shown."""
     async with live_anyhow.talker(authorization="Bearer ada") as talker:
-        assert talker.hello["user"] == {"id": "ada"}
+        assert talker.hello["user"] == {"id": "ada", "name": ""}
 
 
 async def test_every_connection_has_an_id_of_its_own(live_anyhow: Stage) -> None:
@@ -243,7 +243,7 @@ async def test_the_cookie_says_who_one_is(tmp_path: Path, shared: tuple[str, str
     """In the hello, and in every call."""
     async with on_stage(tmp_path, shared, server, modules=SESSIONS) as live:
         async with live.talker(cookie=await sign_in(live)) as talker:
-            assert talker.hello["user"] == {"id": "ada"}
+            assert talker.hello["user"] == {"id": "ada", "name": ""}
             assert (await talker.result("who:am"))["text"] == "ada"
 
 
@@ -267,7 +267,7 @@ async def test_a_ticket_opens_one_socket(tmp_path: Path, shared: tuple[str, str]
         assert made.status == 201
 
         async with live.talker(f"?ticket={made.json['ticket']}") as talker:
-            assert talker.hello["user"] == {"id": "ada"}
+            assert talker.hello["user"] == {"id": "ada", "name": ""}
             assert (await talker.result("who:am"))["text"] == "ada"
             again = await live.refused(f"?ticket={made.json['ticket']}")
 

@@ -3,6 +3,7 @@
 import { CallError, connect } from "../antiphon.js";
 import { ask, makeDoor, Refusal } from "./door.js";
 import { timeOfDay } from "./times.js";
+import { makeUploads } from "./uploads.js";
 import { byId, face, made, Messages, showPeople } from "./view.js";
 
 /** @typedef {import("./view.js").Message} Message */
@@ -23,6 +24,7 @@ const door = makeDoor((person) => {
   void enter();
 });
 const body = /** @type {HTMLTextAreaElement} */ (byId("body"));
+const files = makeUploads(() => client, () => messages.grew());
 
 /** @type {import("../antiphon.js").Client | null} */ let client = null;
 /** @type {import("../antiphon.js").Change | null} */ let last = null;
@@ -41,6 +43,7 @@ function showDoor(note = "") {
   client?.close();
   client = last = null;
   for (const post of posts) post.drop();
+  files.clear();
   byId("board").hidden = true;
   byId("welcome").hidden = false;
   byId("welcome-note").hidden = !note;

@@ -15,11 +15,13 @@ export class Refusal extends Error {
   }
 }
 
-/** Call an action over HTTP.
- *  @param {string} method @param {string} path @param {object} [body] @returns {Promise<any>} */
-export async function ask(method, path, body) {
-  const headers = body ? { "Content-Type": "application/json" } : undefined;
-  const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
+/** Call an action over HTTP. A form is sent as it is, everything else as JSON.
+ *  @param {string} method @param {string} path @param {object} [body] @param {AbortSignal} [signal]
+ *  @returns {Promise<any>} */
+export async function ask(method, path, body, signal) {
+  const form = body instanceof FormData;
+  const headers = body && !form ? { "Content-Type": "application/json" } : undefined;
+  const answer = await fetch(path, { method, headers, signal, body: form ? body : body && JSON.stringify(body) });
   const told = answer.status === 204 ? null : await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Refusal(answer.status, told?.error ?? {});
   return told;

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from antiphon.core.audit import Refused
 from antiphon.core.errors import Forbidden, NotSignedIn
-from antiphon.core.limits import is_bounded
+from antiphon.core.limits import is_bounded, is_limited
 from antiphon.core.session import Identifier
 from antiphon.core.traits import Trait, is_reachable
 
@@ -70,6 +71,11 @@ class Allow(Trait):
                 "everybody may call it, it is no action that only reads, and it has no limit of its own. "
                 'Add one, such as limit(30, per="1m", by="address"), or a rule.'
             )
+        elif self.open and is_reachable(action) and not is_limited(action) and _waits(action):
+            yield (
+                "everybody may call it, and limit(None) takes the default limits from it. Leave that out, or make it a "
+                "plain `def` that costs nothing to answer."
+            )
 
     async def admit(self, ctx: Context) -> None:
         """Return when the caller may. Raises NotSignedIn or Forbidden otherwise, and logs why."""
@@ -78,11 +84,18 @@ class Allow(Trait):
         for rule in self.rules:
             verdict = await rule(ctx)
             if verdict.granted:
-                ctx.scope = verdict.scope
+                ctx.scope, ctx.rule = verdict.scope, rule.__name__
                 return
             refusals.append(f"{rule.__name__}: {verdict.reason or 'refused'}")
         ctx.log.info("call.refused", rules=refusals, roles=sorted(ctx.caller.roles))
+        # The reasons are for the log: they differ from call to call, and these are counted together.
+        ctx.tell(Refused(self.summary))
         raise refusal(ctx)
+
+
+def _waits(action: AnyAction) -> bool:
+    """Whether it may take long; a plain `def` is answered at once. Only what gives one answer knows of it."""
+    return not getattr(action, "instant", False)
 
 
 def allow(*rules: Rule) -> Allow:
@@ -135,6 +148,7 @@ async def require(rule: Rule, ctx: Context) -> Verdict:
         ctx.log.info(
             "call.refused", rules=[f"{rule.__name__}: {verdict.reason or 'refused'}"], roles=sorted(ctx.caller.roles)
         )
+        ctx.tell(Refused(rule.__name__))
         raise refusal(ctx)
     return verdict
 

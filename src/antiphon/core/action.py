@@ -24,6 +24,7 @@ import msgspec
 
 from antiphon.core.errors import SetupError
 from antiphon.core.inputs.schema import Inputs, Schema
+from antiphon.core.results import Check, check_for, unsayable
 from antiphon.core.signature import REQUIRED, Signature, read_signature, where
 from antiphon.core.traits import Trait, find
 
@@ -127,6 +128,16 @@ class AnyAction:
         if self.streams:
             return get_args(returns)[0]
         return NoneType if returns is None else returns
+
+    @cached_property
+    def check(self) -> Check:
+        """Says whether a value is what the signature promises."""
+        return check_for(self.result)
+
+    @cached_property
+    def result_problems(self) -> list[str]:
+        """Why no caller could be given or told the result, in words for a SetupError. Empty when one can."""
+        return unsayable(self.result)
 
     @cached_property
     def reads_only(self) -> bool:

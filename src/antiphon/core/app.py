@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, cast
 
 from antiphon.core.access import Allow
 from antiphon.core.action import AnyAction
+from antiphon.core.audit import Auditor
 from antiphon.core.channel import ChannelTable, Publisher
 from antiphon.core.clock import Clock, Ids, RandomIds, SystemClock
 from antiphon.core.errors import SetupError
@@ -23,7 +24,6 @@ from antiphon.core.log import Logger, Silent
 from antiphon.core.middleware import Middleware
 from antiphon.core.module import Gathered, Module, gather
 from antiphon.core.opening import Plan, Planner, Services, raise_together
-from antiphon.core.results import unsayable
 from antiphon.core.runtime import Runtime
 from antiphon.core.service import Background, Provider, Scoped
 from antiphon.core.settings import Settings, doc, environment_of, settings_files, survey
@@ -78,12 +78,21 @@ class App:
         self.ids: Ids = ids or RandomIds()
         self.runtime: Runtime | None = None
         self._services: Services | None = None
+        self._gathered: tuple[object, Gathered] | None = None
         self._started: list[Transport] = []
 
     # initialise: everything that can be wrong with the program is found here, and nothing is opened
 
     def gathered(self) -> Gathered:
-        """What the modules define. Raises SetupError for every action without a rule and trait that does not fit."""
+        """What the modules define. Raises SetupError for every action without a rule and trait that does not fit.
+
+        Looked at once: what a command line has found is what it then starts.
+        """
+        if self._gathered is None or self._gathered[0] is not self.modules:
+            self._gathered = (self.modules, self._gather())
+        return self._gathered[1]
+
+    def _gather(self) -> Gathered:
         gathered = gather(self.modules)
         problems = [problem for action in gathered.actions for problem in _problems(action)]
         problems += [problem for channel in gathered.channels for problem in channel.problems()]
@@ -107,7 +116,8 @@ class App:
             wanted.insert(0, ("the application", Logger))
         wanted.append(("the application", AppSettings))
         given: list[Any] = [Clock, Ids, AppInfo, Tallies, *map(type, self.values)]
-        return Planner(gathered.services, self.catalogue, given).plan(wanted, gathered.scoped, joining=[Idempotency])
+        planner = Planner(gathered.services, self.catalogue, given)
+        return planner.plan(wanted, gathered.scoped, joining=[Idempotency, Auditor])
 
     # start
 
@@ -291,7 +301,7 @@ def _problems(action: AnyAction) -> Iterable[str]:
                 f"Add allow(...) to its traits, such as allow(signed_in); allow(anyone) opens it to everybody."
             )
         _ = action.schema
-        for problem in unsayable(action.result):
+        for problem in action.result_problems:
             yield f"{action.where}: the result of {action.name} {problem}"
         for trait in action.traits:
             yield from trait.problems(action)

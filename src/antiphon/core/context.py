@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, cast, overl
 import msgspec
 
 from antiphon.core.action import Action, AnyAction, Call, Stream
+from antiphon.core.audit import Refused
 from antiphon.core.caller import ANONYMOUS, Caller
 from antiphon.core.connection import Connection
 from antiphon.core.durations import parse_duration
@@ -42,7 +43,10 @@ class Context:
 
     # What most calls never touch stays with the class: a call pays for what it sets.
     caller: Caller = ANONYMOUS
-    scope = ""
+    # The scope of the rule that let the caller in, and its name; empty where everybody may come in.
+    scope = rule = ""
+    in_tenant = False
+    """Whether the call has said in which tenant it works: with the scope `any` it reaches every tenant before that."""
     base: str | None = None
     out_of_time = False
     most_seconds = inf
@@ -163,12 +167,17 @@ class Context:
 
         For everybody else it checks the tenant that an input names. Raises NotFound for another than their own.
         """
-        if tenant_id and tenant_id == self.caller.tenant_id:
-            return
-        if not tenant_id or not (self.caller.kind == "system" or (self.caller.signed_in and self.scope == "any")):
-            raise NotFound
-        self.tell(TenantEntered(tenant_id))
-        self.become(msgspec.structs.replace(self.caller, tenant_id=tenant_id))
+        if not tenant_id or tenant_id != self.caller.tenant_id:
+            reaches_all = self.caller.kind == "system" or (self.caller.signed_in and self.scope == "any")
+            if not tenant_id or not reaches_all:
+                self.tell(Refused("another tenant"))
+                raise NotFound
+            self.tell(TenantEntered(tenant_id))
+            self.become(msgspec.structs.replace(self.caller, tenant_id=tenant_id))
+        ctx: Context | None = self
+        while ctx is not None:
+            ctx.in_tenant = True
+            ctx = ctx._outer
 
     # When
 
@@ -239,8 +248,7 @@ class Context:
 
     def tell(self, fact: object) -> None:
         """Say something beside the result; each transport has its own term for it, or drops it."""
-        if self.facts is None:
-            self.facts = []
+        self.facts = [] if self.facts is None else self.facts
         self.facts.append(fact)
 
     def told[T](self, kind: type[T]) -> T | None:
@@ -280,14 +288,17 @@ class Context:
         if self.job is not None or self.idempotency_key:
             inner.job, inner.idempotency_key = self.job, self.idempotency_key
         # One dict and one list for both, so that whatever either makes belongs to the outer call's end.
-        if self._made is None:
-            self._made = {}
-        if self.steps is None:
-            self.steps = []
-        if self.facts is None:
-            self.facts = []
+        self._made = {} if self._made is None else self._made
+        self.steps = [] if self.steps is None else self.steps
+        self.facts = [] if self.facts is None else self.facts
         inner._made, inner.steps, inner.facts = self._made, self.steps, self.facts
+        inner.in_tenant = self.in_tenant
         return inner
+
+    def keep_apart(self) -> None:
+        """Make things of its own for an inner call whose scope is another: what it reads and writes is not the same."""
+        if self._outer is not None and self.scope != self._outer.scope:
+            self._made = {}
 
     # Later
 
@@ -361,8 +372,7 @@ class Context:
         The first step to be registered runs first. On success a step may still raise, and its error becomes the call's
         own. For a stream the steps also run, with None, before each item leaves.
         """
-        if self.steps is None:
-            self.steps = []
+        self.steps = [] if self.steps is None else self.steps
         self.steps.append(step)
 
     async def finish(self, error: BaseException | None) -> None:

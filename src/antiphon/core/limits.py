@@ -54,6 +54,10 @@ class OverLimit(TooManyCalls):
         self.policies = tuple(policies)
 
 
+class LockedOut(TooManyCalls):
+    """Too many guesses were wrong, and the next one has to wait."""
+
+
 class LimiterAway(Unavailable):
     """A limit that may not be counted in this process alone could not be asked."""
 

@@ -167,6 +167,8 @@ class Services:
 
     def __init__(self, given: Mapping[type, object]) -> None:
         self.by_type: dict[type, object] = dict(given)
+        self._fulfils: dict[Any, object | None] = {}
+        self._looked_through = 0
         self._open: list[tuple[str, AbstractAsyncContextManager[object]]] = []
 
     async def open(self, step: Step) -> object:
@@ -188,7 +190,15 @@ class Services:
         found = self.by_type.get(kind)
         if found is not None:
             return found
-        return next((value for given, value in self.by_type.items() if kind in getattr(given, "__mro__", ())), None)
+        if self._looked_through != len(self.by_type):
+            self._fulfils.clear()
+            self._looked_through = len(self.by_type)
+        if kind not in self._fulfils:
+            # Kept, or every call would look through all of them for who identifies it.
+            self._fulfils[kind] = next(
+                (value for given, value in self.by_type.items() if kind in getattr(given, "__mro__", ())), None
+            )
+        return self._fulfils[kind]
 
     def secrets(self) -> list[Secret[Any]]:
         """Every secret among the settings, for the log to mask."""

@@ -28,6 +28,7 @@ from msgspec.structs import astuple
 
 from antiphon.core.access import Allow
 from antiphon.core.action import Action, AnyAction, Call
+from antiphon.core.audit import Auditor
 from antiphon.core.context import Context
 from antiphon.core.errors import CallError, Defect, Forbidden, NotSignedIn, TimedOut, TransportFault
 from antiphon.core.idempotency import Idempotency, Replay, Replayed, no_keys_for_streams, no_keys_here
@@ -36,7 +37,6 @@ from antiphon.core.inputs.types import convert_kind
 from antiphon.core.job import AlreadyDone, Snoozed
 from antiphon.core.limits import Gate, Limiter
 from antiphon.core.middleware import Middleware, join
-from antiphon.core.results import check_for
 from antiphon.core.tally import OK, Tally
 from antiphon.core.traits import Timeout
 
@@ -56,6 +56,7 @@ class Runner:
         "_check",
         "_keywords",
         "_takes_keys",
+        "_watch",
         "action",
         "admit",
         "allow",
@@ -72,10 +73,12 @@ class Runner:
         self.schema = action.schema
         self._bare = not self.schema.fields
         self._keywords = not self.schema.positional
-        self._check = check_for(action.result)
+        self._check = action.check
         self._takes_keys = not action.reads_only
         allow = action.trait(Allow)
         self.allow = None if allow is None or allow.open else allow
+        auditor = runtime.find(Auditor)
+        self._watch = auditor.watch(action) if auditor is not None else None
         limiter = runtime.find(Limiter)
         self.admit = _join_admission(self.allow, limiter.gate(action) if limiter is not None else None)
         layers = [*middleware, *(layer for trait in action.traits if (layer := trait.layer(action)) is not None)]
@@ -90,7 +93,7 @@ class Runner:
     def run_now(self, ctx: Context, inputs: Inputs) -> Any:
         """Run an instant action, here and now."""
         started = monotonic()
-        outcome = OK
+        told: BaseException | None = None
         try:
             result = self.action.function(ctx) if self._bare else self._function(ctx, inputs)
             if not self._check(result):
@@ -99,18 +102,17 @@ class Runner:
                 raise self._waiting_steps()
         except BaseException as error:
             told = self._told(ctx, error)
-            outcome = _outcome(told)
             if told is error:
                 raise
             raise told from error
         else:
             return result
         finally:
-            self._count(ctx, outcome, monotonic() - started)
+            self._count(ctx, told, monotonic() - started)
 
     async def run(self, ctx: Context, read: Read, source: Any) -> Any:
         """Run a call that came from outside."""
-        started, outcome, calls = monotonic(), OK, self.runtime.calls
+        started, calls, told = monotonic(), self.runtime.calls, None
         try:
             calls.enter(ctx)
             if self.admit is not None:
@@ -127,8 +129,7 @@ class Runner:
                 result = self._function(ctx, inputs)
                 if result.__class__ is CoroutineType:
                     result = await result
-            if not self._check(result):
-                raise self._broken_promise(result)
+            self._accept(ctx, inputs, result)
             if ctx.steps:
                 ctx.result = result
                 await ctx.finish(None)
@@ -140,7 +141,6 @@ class Runner:
             if ctx.steps:
                 await ctx.finish(error)
             told = self._told(ctx, error)
-            outcome = _outcome(told)
             if told is error:
                 raise
             raise told from error
@@ -148,7 +148,7 @@ class Runner:
             return result
         finally:
             calls.leave(ctx)
-            self._count(ctx, outcome, monotonic() - started)
+            self._count(ctx, told, monotonic() - started)
 
     async def _run_under_key(self, ctx: Context, inputs: Inputs) -> Any:
         """The same for a call with a key: from its inputs to its end, or the answer of an earlier one."""
@@ -162,8 +162,7 @@ class Runner:
             return begun.result
         try:
             result = await self._invoke(ctx, inputs)
-            if not self._check(result):
-                raise self._broken_promise(result)
+            self._accept(ctx, inputs, result)
             if ctx.steps:
                 ctx.result = result
                 await ctx.finish(None)
@@ -185,9 +184,9 @@ class Runner:
         """Run a call that another call makes: the end and the time are the outer call's, which has paid for both."""
         if self.allow is not None:
             await self.allow.admit(ctx)
+        ctx.keep_apart()
         result = await self._invoke(ctx, call.inputs)
-        if not self._check(result):
-            raise self._broken_promise(result)
+        self._accept(ctx, call.inputs, result)
         return result
 
     async def _invoke(self, ctx: Context, inputs: Inputs) -> Any:
@@ -222,11 +221,13 @@ class Runner:
             if ctx.client_key is not None and self._takes_keys:
                 raise no_keys_for_streams()
             iterator: AsyncIterator[Any] = await self._invoke(ctx, inputs)
+            if self._watch is not None:
+                self._watch.done(ctx, inputs, None)
         except BaseException as error:
             if ctx.steps:
                 await ctx.finish(error)
             told = self._told(ctx, error)
-            self._count(ctx, _outcome(told), monotonic() - started)
+            self._count(ctx, told, monotonic() - started)
             if told is error:
                 raise
             raise told from error
@@ -238,6 +239,7 @@ class Runner:
         """Run a stream that another call makes."""
         if self.allow is not None:
             await self.allow.admit(ctx)
+        ctx.keep_apart()
         iterator = await self._invoke(ctx, call.inputs)
         try:
             async for item in iterator:
@@ -249,7 +251,7 @@ class Runner:
             await close_items(iterator)
 
     async def _items(self, ctx: Context, iterator: AsyncIterator[Any], started: float) -> AsyncIterator[Any]:
-        outcome = OK
+        told: BaseException | None = None
         try:
             async for item in iterator:
                 if not self._check(item):
@@ -260,19 +262,18 @@ class Runner:
                 yield item
             if ctx.steps:
                 await ctx.finish(None)
-        except GeneratorExit:
-            outcome = "LEFT"
+        except GeneratorExit as left:
+            told = left
             await self._close(iterator, ctx)
             raise
         except BaseException as error:
             await self._close(iterator, ctx)
             told = self._told(ctx, error)
-            outcome = _outcome(told)
             if told is error:
                 raise
             raise told from error
         finally:
-            self._count(ctx, outcome, monotonic() - started)
+            self._count(ctx, told, monotonic() - started)
 
     async def _close(self, iterator: AsyncIterator[Any], ctx: Context) -> None:
         await close_items(iterator)
@@ -284,6 +285,13 @@ class Runner:
         if done.result is None:
             return None
         return msgspec.json.decode(done.result, type=self.action.result, dec_hook=convert_kind)
+
+    def _accept(self, ctx: Context, inputs: Inputs, result: Any) -> None:
+        """The function has given its result, before anything of it is kept."""
+        if not self._check(result):
+            raise self._broken_promise(result)
+        if self._watch is not None:
+            self._watch.done(ctx, inputs, result)
 
     # What the caller is told
 
@@ -318,7 +326,10 @@ class Runner:
         )
         return defect
 
-    def _count(self, ctx: Context, outcome: str, seconds: float) -> None:
+    def _count(self, ctx: Context, error: BaseException | None, seconds: float) -> None:
+        outcome = OK if error is None else _outcome(error)
+        if self._watch is not None:
+            self._watch.ended(ctx, error)
         transport = ctx.connection.type
         tally = self.tallies.get(transport)
         if tally is None:
@@ -343,7 +354,7 @@ def _join_admission(allow: Allow | None, gate: Gate | None) -> Callable[[Context
         return gate.admit
 
     async def admit(ctx: Context) -> None:
-        # The limits are on their way while the session is read, so that both take the time of one trip.
+        # The limits are asked for before the rule asks who calls, so that both leave on one trip to the store.
         begun = gate.begin(ctx)
         try:
             await allow.admit(ctx)
@@ -368,4 +379,5 @@ async def close_items(iterator: AsyncIterator[Any]) -> None:
 def _outcome(error: BaseException) -> str:
     if isinstance(error, Snoozed):
         return "SNOOZED"
-    return getattr(error, "type", None) or ("LEFT" if isinstance(error, asyncio.CancelledError) else "DEFECT")
+    left = isinstance(error, asyncio.CancelledError | GeneratorExit)
+    return getattr(error, "type", None) or ("LEFT" if left else "DEFECT")

@@ -1,6 +1,8 @@
-"""What a call says about tenants: facts that the audit log reads."""
+"""What a call says about tenants: facts that the audit log reads, and who finds them by name."""
 
 from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
 
 
 class TenantEntered:
@@ -19,3 +21,12 @@ class Unscoped:
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
+
+
+@runtime_checkable
+class TenantDirectory(Protocol):
+    """Finds a tenant for `--tenant`: what the accounts of an application fulfil."""
+
+    async def find_tenant(self, which: str) -> str | None:
+        """The id of the tenant with this id or name, or None."""
+        ...

@@ -16,6 +16,7 @@ from antiphon.stores.client import StoreAddress, StoreClient, StorePool
 from antiphon.stores.cluster import ClusterClient
 from antiphon.stores.outage import Outage
 from antiphon.stores.script import Script
+from antiphon.stores.trips import Trips
 
 _OLDEST = 7
 
@@ -55,6 +56,8 @@ class Store:
         self._options = self.address.connection()
         self._connect_time = connect_time.total_seconds()
         self.client = self.connect(connections=pool_size, command_time=command_time)
+        self.trips = Trips(self.client)
+        """For what every call asks: commands of one moment go together."""
 
     def key(self, text: str) -> str:
         """The full name of a key. Put what must share a slot of a Cluster into `{…}`: `store.key("{jobs.mail}:due")`.
@@ -140,6 +143,7 @@ class Store:
 
     async def close(self) -> None:
         """Close every connection of `client`."""
+        await self.trips.close()
         await self.client.aclose()
 
     async def _policy(self) -> str | None:

@@ -1,6 +1,6 @@
 """The connection to the store: redis-py's client with one time for everything and one answer when the store is away."""
 
-# redis-py is used for its commands, its parser and its pool. Four of its habits are changed here, and nowhere else:
+# redis-py is used for its commands, its parser and its pool. Some of its habits are changed here, and nowhere else:
 #
 #   its habit                                   ours
 #   ten retries with backoff, up to seconds     none: a command that may have run is not sent twice. A pooled connection
@@ -9,6 +9,7 @@
 #   a timer each for pool, write and read       one time for all three: `Unavailable` comes within `command_time`
 #   two dozen kinds of "not now"                `Unavailable`; what is left is a defect of ours
 #   values of commands in pipeline errors       the name of the command only: a value may be a secret
+#   retries, telemetry, packing in Python       one exchange on one connection (exchange.py)
 
 from __future__ import annotations
 
@@ -37,12 +38,14 @@ from redis.exceptions import (
 from redis.maint_notifications import MaintNotificationsConfig
 
 from antiphon.core.errors import SetupError, Unavailable
+from antiphon.stores.exchange import exchange, shaped
 from antiphon.stores.outage import Outage
 
 _CUT = (ConnectionError, TimeoutError)
 _REFUSED = (OutOfMemoryError, ReadOnlyError, ClusterDownError, TryAgainError)
 # Answers that redis-py has no class for: a full disk, a script that does not end, too few replicas.
 _REFUSED_CODES = frozenset({"MISCONF", "BUSY", "NOREPLICAS", "UNKILLABLE"})
+_PLAIN_OPTIONS = {"keys"}
 _URL_OPTIONS = frozenset({"db", "client_name"})
 
 
@@ -160,12 +163,20 @@ class StoreClient(Redis):
         """Send one command and wait for its answer."""
         try:
             async with asyncio.timeout(self.command_time):
-                answer = cast("Any", await super().execute_command(*args, **options))  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves it untyped
+                answer = await self._answer(args, options)
         except (RedisError, OSError) as error:
             raise condition(error, self.outage) from error
         if self.outage.away:
             self.outage.answered()
         return answer
+
+    async def _answer(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        if options and options.keys() != _PLAIN_OPTIONS:
+            return cast("Any", await super().execute_command(*args, **options))  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves it untyped
+        (answer,) = await exchange(self.connection_pool, [args])
+        if isinstance(answer, ResponseError):
+            raise answer
+        return await shaped(self.response_callbacks, args, options, answer)
 
     async def ping(self, **options: Any) -> bool:
         """Whether the store answers; raises Unavailable when it does not."""
@@ -188,7 +199,7 @@ class StorePipeline(Pipeline):
         """Send everything and return every answer, in order."""
         try:
             async with asyncio.timeout(self.command_time):
-                answers = await super().execute(raise_on_error)
+                answers = await self._answers(raise_on_error=raise_on_error)
         except (RedisError, OSError) as error:
             raise condition(error, self.outage) from error
         if self.outage.away:
@@ -196,6 +207,18 @@ class StorePipeline(Pipeline):
         if raise_on_error:
             return answers
         return [condition(answer, self.outage) if isinstance(answer, RedisError) else answer for answer in answers]
+
+    async def _answers(self, *, raise_on_error: bool) -> list[Any]:
+        if self.is_transaction or self.explicit_transaction or self.connection is not None or self.scripts:
+            return await super().execute(raise_on_error)
+        commands, self.command_stack = self.command_stack, []
+        answers = await exchange(self.connection_pool, [args for args, _ in commands])
+        if raise_on_error:
+            self.raise_first_error(commands, answers)
+        return [
+            await shaped(self.response_callbacks, args, options, answer)
+            for (args, options), answer in zip(commands, answers, strict=True)
+        ]
 
     async def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
         """What is sent at once, between WATCH and MULTI."""

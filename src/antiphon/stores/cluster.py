@@ -11,9 +11,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
-from redis.asyncio.cluster import ClusterPipeline, RedisCluster
+from redis.asyncio.cluster import ClusterNode, ClusterPipeline, RedisCluster
 from redis.asyncio.connection import SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -23,6 +24,8 @@ from redis.maint_notifications import MaintNotificationsConfig
 from antiphon.core.errors import SetupError, Unavailable
 from antiphon.stores.client import StoreAddress, condition
 from antiphon.stores.outage import Outage
+
+_MOST_NAMES = 10_000
 
 _ADDRESS = ("host", "port", "username", "password", "client_name")
 
@@ -77,6 +80,25 @@ class ClusterClient(RedisCluster):
         if transaction:
             raise TypeError("In a Cluster a step is a script; a pipeline cannot be one.")
         return ClusterStorePipeline(self)  # pyright: ignore[reportAbstractUsage]  # redis-py says so of its own one as well
+
+    def key_on_each_primary(self, name: Callable[[int], str]) -> list[tuple[ClusterNode, str]]:
+        """The nodes that take writes, each with a key that lies on it: one of `name(0)`, `name(1)` and so on.
+
+        The client must have run a command before. Raises Unavailable while slots belong to nobody.
+        """
+        found: dict[str, tuple[ClusterNode, str]] = {}
+        left = {node.name for node in self.get_primaries()}
+        # Slots are spread evenly, so that few names are tried; a node without slots has no key, and nothing to say.
+        for key in map(name, range(_MOST_NAMES)):
+            try:
+                node = self.get_node_from_key(key)
+            except RedisClusterException as error:
+                raise told(error, self.outage) from error
+            if node is not None:
+                found.setdefault(node.name, (node, key))
+            if found.keys() >= left:
+                break
+        return [*found.values()]
 
     def place(self) -> asyncio.Semaphore:
         """The line in which calls wait for a connection."""

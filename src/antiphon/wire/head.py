@@ -20,6 +20,7 @@ class HeadBounds:
     header_bytes: int = 32 * 1024
     one_header_bytes: int = 8 * 1024
     header_count: int = 100
+    cookie_bytes: int = 8 * 1024
 
     def check_target(self, size_bytes: int) -> None:
         """Raise a 414 for a target that is too long."""
@@ -30,12 +31,17 @@ class HeadBounds:
         """Raise a 431 for headers that are too many or too large."""
         if len(fields) > self.header_count:
             raise headers_too_large(f"There are more than {self.header_count} headers.")
-        total = 0
+        total = cookies = 0
         for name, value in fields:
             size = len(name) + len(value)
             total += size
+            if name == b"cookie":
+                # They may be sent in many fields (RFC 9113 §8.2.3), and are one text for whoever reads them.
+                cookies += len(value)
             if size > self.one_header_bytes:
                 raise headers_too_large(f"A header is longer than {self.one_header_bytes:,} bytes.")
+        if cookies > self.cookie_bytes:
+            raise headers_too_large(f"The cookies are longer than {self.cookie_bytes:,} bytes.")
         if total > self.header_bytes:
             raise headers_too_large(f"The headers are longer than {self.header_bytes:,} bytes.")
 

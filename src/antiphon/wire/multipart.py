@@ -45,6 +45,7 @@ _PLAIN_ENCODINGS = frozenset(("7bit", "8bit", "binary"))
 # Marks that turn the direction of text, so that "gpj.exe" reads as "exe.jpg"; and the separators of lines.
 _UNSHOWN = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
 _LONGEST_NAME_BYTES = 255
+_ENDING = re.compile(r"(?<=.)\.[A-Za-z0-9]{1,16}$")
 
 
 class MultipartLimits(msgspec.Struct, frozen=True):
@@ -110,7 +111,11 @@ def shown_name(name: str) -> str:
     name = re.split(r"[/\\]", name)[-1]
     name = "".join(character for character in name if unicodedata.category(character) not in ("Cc", "Cs"))
     name = _UNSHOWN.sub("", name).strip()
-    name = name.encode()[:_LONGEST_NAME_BYTES].decode(errors="ignore").rstrip()
+    # What a long name ends with says what the file is, so the cut is made before it.
+    end = _ENDING.search(name)
+    ending = end[0] if end is not None else ""
+    room = _LONGEST_NAME_BYTES - len(ending)
+    name = name.removesuffix(ending).encode()[:room].decode(errors="ignore").rstrip() + ending
     return "file" if name in ("", ".", "..") else name
 
 

@@ -14,24 +14,63 @@ from antiphon.core.secrets import Secret
 OWN_KINDS = (Email, Secret, Upload)
 
 
-class Contents(NamedTuple):
-    """What inputs hold that needs care, and what is wrong with them."""
+MOST_TEXT, MOST_ITEMS, MOST_DIGITS = 64 * 1024, 1_000, 100
+"""What an input that says nothing itself may hold: characters of a text, items of a collection, digits of a number."""
 
-    decimals: bool
+
+class Most(NamedTuple):
+    """The longest text and the largest collection that an input may hold, at any depth."""
+
+    text: int = MOST_TEXT
+    items: int = MOST_ITEMS
+
+
+class Contents(NamedTuple):
+    """What inputs hold that needs care, and what is wrong with them.
+
+    In JSON of `quiet` bytes, or less, nothing can fit its type and be refused all the same, apart from NUL.
+    """
+
+    quiet: int
     problems: tuple[str, ...]
 
 
 def contents_of(struct: type[msgspec.Struct]) -> Contents:
     """Look into the Struct of an action's inputs, at any depth."""
-    decimals, problems = False, dict[str, None]()
+    quiet, problems = MOST_TEXT, dict[str, None]()
     for node, place in walk(inspect.type_info(struct)):
-        if isinstance(node, inspect.DecimalType):
-            decimals = True
-        elif isinstance(node, inspect.CustomType) and node.cls not in OWN_KINDS:
+        quiet = min(quiet, _quiet(node))
+        if isinstance(node, inspect.CustomType) and node.cls not in OWN_KINDS:
             problems[f"{place} is a {node.cls.__name__}, which no text and no JSON can say. Use a Struct."] = None
         elif isinstance(node, inspect.DateTimeType) and node.tz is not True:
             problems[f"{place} is a time without an offset. Write `Time` instead of `datetime`."] = None
-    return Contents(decimals, tuple(problems))
+    return Contents(quiet, tuple(problems))
+
+
+def most_of(annotation: Any) -> Most:
+    """What an input of this type may hold: more than usual only where a bound of its own says so."""
+    text, items = MOST_TEXT, MOST_ITEMS
+    for node, _ in walk(inspect.type_info(annotation)):
+        own = getattr(node, "max_length", None) or 0
+        if isinstance(node, inspect.StrType | inspect.BytesType):
+            text = max(text, own)
+        else:
+            items = max(items, own)
+    return Most(text, items)
+
+
+def _quiet(node: inspect.Type) -> int:
+    """The largest JSON in which nothing of this type is refused for more than its type."""
+    if isinstance(node, inspect.DecimalType):
+        return 0
+    if isinstance(node, inspect.AnyType):
+        return MOST_DIGITS
+    if isinstance(node, inspect.IntType):
+        # Bounds of an int are within 64 bits.
+        open_ended = node.ge is node.gt is None or node.le is node.lt is None
+        return MOST_DIGITS if open_ended else MOST_TEXT
+    # Each item takes a byte and a comma.
+    return 2 * MOST_ITEMS if isinstance(node, inspect.CollectionType | inspect.DictType) else MOST_TEXT
 
 
 def walk(node: Any, place: str = "", seen: set[type] | None = None) -> Iterator[tuple[Any, str]]:

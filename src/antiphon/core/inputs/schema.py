@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from antiphon.core.errors import Fault, InvalidInput, SetupError
-from antiphon.core.inputs.contents import contents_of
+from antiphon.core.inputs.contents import Most, contents_of, most_of
 from antiphon.core.inputs.faults import MOST_FAULTS, faults_in
 from antiphon.core.inputs.flaws import flaw_of
 from antiphon.core.inputs.strings import StringReader
@@ -64,6 +64,7 @@ class InputField(NamedTuple):
     secret: bool
     file: bool
     many: bool
+    most: Most
     strings: StringReader
 
     @property
@@ -75,7 +76,7 @@ class InputField(NamedTuple):
 class Schema:
     """Everything the inputs of one action need; made once, at the start."""
 
-    __slots__ = ("_decimals", "_decode", "_defaults", "_mutable", "by_wire", "fields", "positional", "struct")
+    __slots__ = ("_decode", "_defaults", "_mutable", "_quiet", "by_wire", "fields", "positional", "struct")
 
     def __init__(self, owner: str, parameters: Sequence[Parameter]) -> None:
         try:
@@ -109,7 +110,7 @@ class Schema:
         contents = contents_of(self.struct)
         if contents.problems:
             raise SetupError(*(f"The inputs of {owner} cannot be read: {problem}" for problem in contents.problems))
-        self._decimals = contents.decimals
+        self._quiet = contents.quiet
 
     def from_json(self, data: bytes) -> Inputs:
         """Read a JSON object. Raises InvalidInput with every fault, or MalformedJson."""
@@ -129,9 +130,12 @@ class Schema:
             # ValidationError is a DecodeError: the second reading says which of the two it is.
             json_object(data)
             raise InvalidInput from None
-        if data.find(b"\\u0000") >= 0 or (self._decimals and flaw_of(inputs, None, "") is not None):
+        if data.find(b"\\u0000") >= 0 or (len(data) > self._quiet and self._has_flaw(inputs)):
             raise InvalidInput
         return inputs
+
+    def _has_flaw(self, inputs: Inputs) -> bool:
+        return any(flaw_of(getattr(inputs, field.name), None, "", field.most) for field in self.fields)
 
     def from_python(self, values: Mapping[str, object]) -> Inputs:
         """Check values given in Python, by Python name. An unknown name is a TypeError, as for any function."""
@@ -199,7 +203,7 @@ def _read_field(field: InputField, source: Given, faults: list[Fault]) -> Any:
     except (msgspec.ValidationError, ValueError, RecursionError):
         faults += faults_in(field.type, value, field.wire, strict=True)
         return ABSENT
-    flaw = flaw_of(read, field.declared, field.wire)
+    flaw = flaw_of(read, field.declared, field.wire, field.most)
     if flaw is not None:
         faults.append(flaw)
     return read
@@ -207,6 +211,7 @@ def _read_field(field: InputField, source: Given, faults: list[Fault]) -> Any:
 
 def _field(parameter: Parameter, wire: str) -> InputField:
     annotation = compiled(parameter.type)
+    most = _most_of(annotation)
     return InputField(
         name=parameter.name,
         wire=wire,
@@ -216,8 +221,17 @@ def _field(parameter: Parameter, wire: str) -> InputField:
         secret=is_secret(annotation),
         file=is_file(annotation),
         many=is_list(annotation),
-        strings=StringReader(annotation),
+        most=most,
+        strings=StringReader(annotation, most),
     )
+
+
+def _most_of(annotation: Any) -> Most:
+    try:
+        return most_of(annotation)
+    except (TypeError, ValueError, NameError):
+        # What cannot be looked at cannot be an input: it is said when all inputs are put together.
+        return Most()
 
 
 def json_object(data: bytes) -> Mapping[str, object]:

@@ -9,6 +9,7 @@ from typing import Any, get_origin
 import msgspec
 
 from antiphon.core.errors import Fault
+from antiphon.core.inputs.contents import Most
 from antiphon.core.inputs.describe import describe
 from antiphon.core.inputs.faults import faults_in
 from antiphon.core.inputs.flaws import flaw_of
@@ -30,17 +31,18 @@ _TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 class StringReader:
     """Reads the strings given for one input."""
 
-    __slots__ = ("annotation", "list", "number", "numbers", "raw", "structure", "text", "truth")
+    __slots__ = ("annotation", "list", "most", "number", "numbers", "raw", "structure", "text", "truth")
 
-    def __init__(self, annotation: Any) -> None:
+    def __init__(self, annotation: Any, most: Most) -> None:
         self.annotation = annotation
+        self.most = most
         self.list = is_list(annotation)
         self.structure = is_structure(annotation)
         self.text = is_text(annotation)
         self.raw = annotation is str
         self.number = annotation is int
         self.truth = annotation is bool
-        self.numbers = any(kind in (float, Decimal, Secret) for kind in map(_kind, alternatives(annotation)))
+        self.numbers = any(kind in (int, float, Decimal, Secret) for kind in map(_kind, alternatives(annotation)))
 
     def read(self, given: Sequence[str], name: str, faults: list[Fault]) -> Any:
         """The value, or ABSENT when there is none; what does not fit is added to `faults`."""
@@ -52,6 +54,9 @@ class StringReader:
         text = given[0]
         if "\0" in text:
             faults.append(Fault(name, "holds a NUL character"))
+            return ABSENT
+        if len(text) > self.most.text and not self.structure:
+            faults.append(Fault(name, f"is longer than {self.most.text:,} characters"))
             return ABSENT
         if self.raw:
             return text
@@ -96,7 +101,7 @@ class StringReader:
         return self._flawless(read, name, faults)
 
     def _flawless(self, value: Any, name: str, faults: list[Fault]) -> Any:
-        flaw = flaw_of(value, self.annotation, name)
+        flaw = flaw_of(value, self.annotation, name, self.most)
         if flaw is None:
             return value
         faults.append(flaw)

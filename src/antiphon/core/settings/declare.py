@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from functools import cache
 from typing import Annotated, Any, ClassVar, NamedTuple, get_args, get_origin
 
 import msgspec
@@ -128,7 +129,9 @@ def declared(sections: Sequence[type[Settings]]) -> tuple[Setting, ...]:
         elif names.setdefault(name, section) is not section:
             problems.append(f"{_where(section)} and {_where(names[name])} are both the section {name!r}. Rename one.")
         else:
-            settings += _settings_of(section, problems)
+            found, faults = _settings_of(section)
+            settings += found
+            problems += faults
     problems += _shared_variables(settings)
     if problems:
         raise SetupError(*problems)
@@ -171,25 +174,23 @@ def _kind(annotation: Any) -> Any:
     return get_origin(bare) or bare
 
 
-def _settings_of(section: type[Settings], problems: list[str]) -> list[Setting]:
+@cache
+def _settings_of(section: type[Settings]) -> tuple[Sequence[Setting], Sequence[str]]:
+    """The settings of a section and the faults in them. A class says the same whenever it is asked."""
     try:
         fields = msgspec.structs.fields(section)
     except NameError as error:
-        problems.append(
-            f"{_where(section)} uses the type {error.name!r}, which does not exist when the program runs. "
-            f"Import it outside `if TYPE_CHECKING:`, and define it at the top of a module."
-        )
-        return []
+        gone = f"{_where(section)} uses the type {error.name!r}, which does not exist when the program runs. "
+        return (), (gone + "Import it outside `if TYPE_CHECKING:`, and define it at the top of a module.",)
     settings: list[Setting] = []
     for field in fields:
         notes = get_args(field.type)[1:] if get_origin(field.type) is Annotated else ()
         lines = [note.text for note in notes if isinstance(note, doc)]
         own = f"{section.section}_{field.name}".upper()
         further = [name for note in notes if isinstance(note, env) for name in note.names]
-        setting = Setting(section, field.name, field.type, "".join(lines), tuple(dict.fromkeys([own, *further])), field)
-        problems += _problems_of(setting)
-        settings.append(setting)
-    return settings
+        variables = tuple(dict.fromkeys([own, *further]))
+        settings.append(Setting(section, field.name, field.type, "".join(lines), variables, field))
+    return settings, [problem for setting in settings for problem in _problems_of(setting)]
 
 
 def _problems_of(setting: Setting) -> Iterable[str]:

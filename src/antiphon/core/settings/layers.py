@@ -74,9 +74,11 @@ class VariableLayer:
         service is called redis), so a prefix alone proves nothing: only a name close to a setting's is reported.
         """
         known = {name for setting in settings for name in setting.variables}
+        # Most variables are none of ours, and every command has to look at all of them.
+        ours = tuple({f"{setting.section.section.upper()}_" for setting in settings})
         for name in self.variables:
             bare = name.removesuffix("_FILE")
-            if name in known or bare in known:
+            if not bare.startswith(ours) or name in known or bare in known:
                 continue
             nearest = max(((_likeness(bare, setting), setting.variables[0]) for setting in settings), default=(0.0, ""))
             if nearest[0] >= 0.8:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from antiphon import (
+    Audit,
     Context,
     Forbidden,
     NotFound,
@@ -60,12 +61,14 @@ async def revoke_session(ctx: Context, session_id: str) -> None:
     """End one of one's sign-ins, or with `others` as its id all but the one that asks."""
     _refuse_key(ctx)
     if session_id == "others":
+        ctx.get(Audit).record(ctx.caller.id, outcome="others signed out")
         await end_others(ctx, ctx.caller.id, ctx.caller.sid)
         return
     devices = ctx.get(Devices)
     device = await devices.find(session_id)
     if device is None or device.user_id != ctx.caller.id or not device.lives(ctx.now):
         raise NotFound("There is no such session.")
+    ctx.get(Audit).record(device.id, outcome="revoked")
     await end_devices(ctx, devices, ctx.caller.id, [device.id])
 
 
@@ -82,6 +85,7 @@ async def sign_out_user(ctx: Context, user_id: str) -> Ended:
     account = await reach_user(ctx, user_id)
     devices = ctx.get(Devices)
     live = await devices.live(account.id)
+    ctx.get(Audit).record(account.id, outcome="signed out everywhere", tenant_id=account.tenant_id)
     await end_devices(ctx, devices, account.id, [device.id for device in live])
     return Ended(len(live))
 
@@ -91,7 +95,10 @@ async def purge_sessions(ctx: Context) -> Ended:
     """Remove the rows of sign-ins that ended 30 days ago, and what can be refreshed no longer."""
     devices = devices_anywhere(ctx, "what is over goes in every tenant")
     await ctx.get(Families).wipe()
-    return Ended(await devices.purge())
+    ended = await devices.purge()
+    if ended:
+        ctx.get(Audit).record(f"{ended} sign-ins", outcome="purged")
+    return Ended(ended)
 
 
 def _refuse_key(ctx: Context) -> None:

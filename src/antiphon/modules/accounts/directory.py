@@ -1,15 +1,18 @@
-"""Finds users outside of any call: for `--as`, and by the names that lists of who is there show."""
+"""Finds users and tenants outside of any call: for `--as` and `--tenant`, and the names of who is there."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from antiphon import Caller, Clock, Database, Directory, MemberNames, Unavailable, service
+from sqlalchemy import select
+
+from antiphon import Caller, Clock, Database, Directory, Id, MemberNames, TenantDirectory, Unavailable, service
+from antiphon.modules.accounts.tables import tenants
 from antiphon.modules.accounts.users import Users
 
 
-class AccountDirectory(Directory):
-    """The users, by id or email."""
+class AccountDirectory(Directory, TenantDirectory):
+    """The users, by id or email, and the tenants, by id or name."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -25,6 +28,13 @@ class AccountDirectory(Directory):
             if account is None or not account.may_call:
                 return None
             return await users.caller(account)
+
+    async def find_tenant(self, which: str) -> str | None:
+        """The id of the tenant with this id or name. A disabled one is found: its data is still to be looked after."""
+        async with self._database.transaction() as work:
+            # No name looks like an id: a name begins with a letter and has fewer characters than an id.
+            column = tenants.c.id if Id.fits(which) else tenants.c.name
+            return await work.scalar(select(tenants.c.id).where(column == which))
 
 
 @service

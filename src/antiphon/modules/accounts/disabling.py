@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from antiphon import Context, Forbidden, NotFound, Sessions, Struct, Work, action, allow, can, post, raises
+from antiphon import Audit, Context, Forbidden, NotFound, Sessions, Struct, Work, action, allow, can, post, raises
 from antiphon.modules.accounts.devices import Devices, end_devices
 from antiphon.modules.accounts.keys import Keys
 from antiphon.modules.accounts.keys_actions import end_keys
@@ -24,6 +24,7 @@ async def disable_user(ctx: Context, user_id: str) -> UserState:
     account = await reach_user(ctx, user_id)
     users = ctx.get(Users)
     await users.change(account.id, {"disabled_at": account.disabled_at or ctx.now})
+    ctx.get(Audit).record(account.id, outcome="disabled", tenant_id=account.tenant_id)
     # Committed first: whoever signs in meanwhile finds the account disabled, or is in the lists that are read now.
     await users.done()
     await end_everything(ctx, account.id)
@@ -35,6 +36,7 @@ async def enable_user(ctx: Context, user_id: str) -> UserState:
     """Let a user in again. They sign in anew; API keys that ended stay ended."""
     account = await reach_user(ctx, user_id)
     await ctx.get(Users).change(account.id, {"disabled_at": None})
+    ctx.get(Audit).record(account.id, outcome="enabled", tenant_id=account.tenant_id)
     return UserState(account.id, disabled=False)
 
 

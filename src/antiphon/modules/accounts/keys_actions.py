@@ -9,6 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from antiphon import (
+    Audit,
     Conflict,
     Context,
     Fault,
@@ -83,6 +84,7 @@ async def create_key(
         ctx.now + min(timedelta(days=days), settings.key_time),
     )
     await keys.add(key)
+    ctx.get(Audit).record(key_id, outcome="created")
     return NewKey(key_id, text.reveal(), key.shown)
 
 
@@ -101,6 +103,7 @@ async def revoke_key(ctx: Context, key_id: str) -> None:
     key = await keys.find(key_id)
     if key is None or key.user_id != ctx.caller.id or not key.lives(ctx.now):
         raise NotFound("There is no such API key.")
+    ctx.get(Audit).record(key.id, outcome="revoked")
     await end_keys(ctx, keys, [key])
 
 

@@ -13,6 +13,7 @@ from msgspec import Meta
 from sqlalchemy import delete, insert, select
 
 from antiphon import (
+    Audit,
     Context,
     Email,
     Fault,
@@ -82,6 +83,9 @@ class Resets:
 async def request_reset(ctx: Context, email: Email) -> None:
     """Ask for a new password. The answer is the same whether the address is anybody's or not."""
     account = await users_anywhere(ctx, _REASON).find_by_email(email)
+    # A row in either case, so that its absence tells nothing.
+    known = account.id if account is not None else ""
+    ctx.get(Audit).record(known, outcome="reset asked", tenant_id=account.tenant_id if account is not None else "")
     if account is not None and account.may_sign_in:
         token = await ctx.get(Resets).begin(account.id)
         await ctx.publish(password_reset_asked(ctx.get(RootSecret), account.id, account.email, token))
@@ -105,6 +109,7 @@ async def confirm_reset(ctx: Context, token: ResetToken, password: NewPassword) 
     if await resets.use(token) != account.id:
         raise Forbidden(_REFUSED)
     await users.change(account.id, {"password_hash": hashed})
+    ctx.get(Audit).record(account.id, outcome="password reset", tenant_id=account.tenant_id)
     devices = devices_anywhere(ctx, _REASON)
     await end_devices(ctx, devices, account.id, [device.id for device in await devices.live(account.id)])
 

@@ -12,11 +12,13 @@ from sqlalchemy import Row, delete, insert, select, update
 from antiphon import (
     ApiKeySource,
     AppInfo,
+    Audit,
     BadSeal,
     Clock,
     Conflict,
     Context,
     Database,
+    ForeignIssuers,
     IdentitySettings,
     Ids,
     Keyring,
@@ -146,9 +148,10 @@ async def tokens(
     ends: TokenEnds,
     clock: Clock,
     ids: Ids,
+    foreign: ForeignIssuers,
 ) -> AsyncIterator[Tokens]:
     """Access tokens and API keys: with accounts, an application knows callers by them."""
-    yield Tokens(settings, info.name, keyring=keyring, keys=keys, ends=ends, clock=clock, ids=ids)
+    yield Tokens(settings, info.name, keyring=keyring, keys=keys, ends=ends, clock=clock, ids=ids, foreign=foreign)
 
 
 @action("signing-keys:list", get("/.well-known/jwks.json", outside=True, fresh_for="5m"), allow(anyone))
@@ -165,6 +168,7 @@ async def rotate_signing_keys(ctx: Context) -> list[KeyState]:
     settings = ctx.get(IdentitySettings)
     step = Rotation.step(await kept.all(to_change=True), settings.algorithm, ctx.now)
     await kept.take(step)
+    ctx.get(Audit).record(" ".join(key.kid for key in (*step.added, *step.changed)), outcome="rotated")
     keys = await kept.all()
     # Other nodes read the set within a minute; this one signs with what it has just kept.
     work.after_commit(ctx.get(Keyring).read)

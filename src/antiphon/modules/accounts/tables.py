@@ -25,7 +25,7 @@ tenants = Table(
 users = Table(
     "users",
     metadata,
-    Column("id", Id, primary_key=True),
+    Column("id", Id, primary_key=True, info={"owner": True}),
     Column("tenant_id", Id, ForeignKey("tenants.id"), nullable=False),
     Column("name", String(256), nullable=False, info={"input": "name"}),
     Column("email", String(320), nullable=False, info={"input": "email"}),
@@ -43,7 +43,7 @@ user_roles = Table(
     "user_roles",
     metadata,
     Column("tenant_id", Id, ForeignKey("tenants.id"), nullable=False),
-    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, info={"owner": True}),
     Column("role", String(64), primary_key=True),
     Column("created_at", UtcDateTime, nullable=False),
     Index(None, "tenant_id"),

@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from msgspec.structs import replace
 
 from antiphon import (
+    Audit,
     Context,
     CredentialShown,
     Keyring,
@@ -106,6 +107,9 @@ async def _use(ctx: Context, refresh_token: GivenToken) -> Refreshed:
         return used
     if used is not None:
         devices = devices_anywhere(ctx, _REASON)
+        device = await devices.find(used.device_id)
+        tenant_id = device.tenant_id if device is not None else ""
+        ctx.get(Audit).record(f"{used.user_id} {used.device_id}", outcome="reused", tenant_id=tenant_id)
         await end_devices(ctx, devices, used.user_id, [used.device_id])
         await ctx.publish(RefreshTokenReused(used.user_id, used.device_id))
         # What has ended stays ended, though the call fails.
@@ -147,7 +151,7 @@ async def inspect_token(ctx: Context, token: GivenToken) -> Inspected:
         active=True,
         token_type="access_token" if caller.via == "token" else "api_key",
         sub=caller.id,
-        iss=tokens.expected.issuer,
+        iss=verified.issuer or tokens.expected.issuer,
         sid=caller.sid,
         tenant_id=caller.tenant_id,
         jti=verified.token_id,

@@ -162,17 +162,15 @@ def _account(row: Row[*tuple[Any, ...]] | None) -> Account | None:
 
 
 async def reach_user(ctx: Context, user_id: str) -> Account:
-    """The account of a user whom the caller may reach, by the scope of the call. Raises NotFound for any other.
+    """The account of a user whom the caller may reach: the scope of the call filters the rows. Raises NotFound.
 
     From here on the call works within that user's tenant. The system reaches everybody, as the scope `any` does.
     """
-    if ctx.scope == "any" or ctx.caller.kind == "system":
+    if ctx.caller.kind == "system":
         users = users_anywhere(ctx, f"{ctx.action_name} for a user of any tenant")
     else:
         users = ctx.get(Users)
     account = await users.require(user_id)
-    if ctx.scope == "own" and account.id != ctx.caller.id:
-        raise NotFound("There is no such user.")
     ctx.as_tenant(account.tenant_id)
     return account
 

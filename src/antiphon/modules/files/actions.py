@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import PurePath
 from typing import Annotated
 
@@ -27,6 +28,7 @@ from antiphon import (
     type_of,
 )
 from antiphon.modules.files.files import File, Files
+from antiphon.modules.files.pictures import ENOUGH_BYTES, MEASURED, measure
 from antiphon.modules.files.processing import process_file
 from antiphon.modules.files.storage import FileStorage
 
@@ -52,6 +54,7 @@ async def upload_file(ctx: Context, file: Upload, description: Description = "")
         raise InvalidInput.of("file", "has a name that says another type than its content")
     if file.size_bytes > storage.settings.file_bytes:
         raise TooLarge(f"A file may have {storage.settings.file_bytes} bytes at most.")
+    await _refuse_pixels(file, kind, storage.settings.image_pixels)
     await files.take_turns(owner)
     count, used_bytes = await files.used(owner)
     if count >= storage.settings.user_count or used_bytes + file.size_bytes > storage.settings.user_bytes:
@@ -64,11 +67,11 @@ async def upload_file(ctx: Context, file: Upload, description: Description = "")
 
     async def forget(error: BaseException | None) -> None:
         if error is not None:
-            await storage.remove(kept.id)
+            await storage.remove(ctx.caller.tenant_id, kept.id)
 
     # Registered first, so that a disk that fails half-way leaves nothing either.
     ctx.at_end(forget)
-    await storage.keep(file, kept.id)
+    await storage.keep(file, ctx.caller.tenant_id, kept.id)
     return kept
 
 
@@ -82,7 +85,7 @@ async def view_file(ctx: Context, file_id: str) -> File:
 async def download_file(ctx: Context, file_id: str) -> Download:
     """Download a file of one's own."""
     file = await ctx.get(Files).require(file_id, _owner(ctx))
-    path = ctx.get(FileStorage).path(file.id)
+    path = ctx.get(FileStorage).path(ctx.caller.tenant_id, file.id)
     return Download(path, file.name, file.type, file.size_bytes, file.sha256, file.created_at)
 
 
@@ -95,7 +98,7 @@ async def delete_file(ctx: Context, file_id: str) -> None:
 
     async def forget(error: BaseException | None) -> None:
         if error is None:
-            await storage.remove(file.id)
+            await storage.remove(ctx.caller.tenant_id, file.id)
 
     ctx.at_end(forget)
 
@@ -104,3 +107,17 @@ def _owner(ctx: Context) -> str:
     if not ctx.caller.id:
         raise Forbidden("A file belongs to a user, and the system is none.")
     return ctx.caller.id
+
+
+async def _refuse_pixels(file: Upload, kind: str, most: int) -> None:
+    """Refuse a picture that says it is larger than anybody should decode, before anybody does."""
+    if kind not in MEASURED:
+        return
+    picture = measure(await asyncio.to_thread(_head, file), kind)
+    if picture is not None and picture.width * picture.height > most:
+        raise InvalidInput.of("file", f"has more pixels than the {most} that a picture may have")
+
+
+def _head(file: Upload) -> bytes:
+    with file.path.open("rb") as opened:
+        return opened.read(ENOUGH_BYTES)

@@ -87,3 +87,6 @@ _READERS: dict[str, Callable[[bytes], Picture | None]] = {
     "image/webp": _webp,
     "image/jpeg": _jpeg,
 }
+
+MEASURED = frozenset(_READERS)
+"""The content types of pictures whose size can be told."""

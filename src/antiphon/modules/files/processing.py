@@ -32,7 +32,7 @@ async def process_file(ctx: Context, file_id: str) -> Processed:
     if file is None:
         return Processed()
     try:
-        opened = await asyncio.to_thread(storage.path(file_id).open, "rb")
+        opened = await asyncio.to_thread(storage.path(ctx.caller.tenant_id, file_id).open, "rb")
     except FileNotFoundError:
         raise Conflict("The bytes of the file are not on this node's disk.") from None
     with opened:

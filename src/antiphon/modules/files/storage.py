@@ -34,28 +34,29 @@ class FileSettings(Settings, frozen=True):
 
     types: Annotated[tuple[str, ...], doc("The content types that may be uploaded.")] = DEFAULT_TYPES
     file_bytes: Annotated[int, Meta(ge=1), doc("How large one file may be.")] = 10 * 1024**2
+    image_pixels: Annotated[int, Meta(ge=1), doc("How many pixels a picture may say that it has.")] = 40_000_000
     user_bytes: Annotated[int, Meta(ge=1), doc("What the files of one user may take together.")] = 1024**3
     user_count: Annotated[int, Meta(ge=1), doc("How many files one user may have.")] = 10_000
 
 
 class FileStorage:
-    """The bytes of files, by id. What is kept here is on disk before `keep` returns."""
+    """The bytes of files, by tenant and id. What is kept here is on disk before `keep` returns."""
 
     def __init__(self, folder: Path, settings: FileSettings) -> None:
         self._folder = folder
         self.settings = settings
 
-    def path(self, file_id: str) -> Path:
-        """Where a file is. The id is one of ours, so it holds no path of anybody's."""
-        return self._folder / file_id[-2:] / file_id
+    def path(self, tenant_id: str, file_id: str) -> Path:
+        """Where a file is. The ids are ours, so they hold no path of anybody's; a tenant has a folder of its own."""
+        return self._folder / tenant_id / file_id[-2:] / file_id
 
-    async def keep(self, upload: Upload, file_id: str) -> None:
+    async def keep(self, upload: Upload, tenant_id: str, file_id: str) -> None:
         """Take an upload over."""
-        await asyncio.to_thread(_keep, upload.path, self.path(file_id))
+        await asyncio.to_thread(_keep, upload.path, self.path(tenant_id, file_id))
 
-    async def remove(self, file_id: str) -> None:
+    async def remove(self, tenant_id: str, file_id: str) -> None:
         """Remove a file; one that is gone already is no fault."""
-        await asyncio.to_thread(self.path(file_id).unlink, missing_ok=True)
+        await asyncio.to_thread(self.path(tenant_id, file_id).unlink, missing_ok=True)
 
 
 def _keep(source: Path, target: Path) -> None:
@@ -63,11 +64,13 @@ def _keep(source: Path, target: Path) -> None:
     with source.open("rb") as file:
         os.fsync(file.fileno())
     source.rename(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    # Each of them may be new: the folder of the ids, that of the tenant, and the one of all.
+    for parent in target.parents[:3]:
+        folder = os.open(parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 @service

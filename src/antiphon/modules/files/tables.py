@@ -13,7 +13,7 @@ files = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("tenant_id", Id, ForeignKey("tenants.id"), nullable=False),
-    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, info={"owner": True}),
     Column("name", String(255), nullable=False),
     Column("type", String(127), nullable=False),
     Column("size_bytes", BigInteger, nullable=False),

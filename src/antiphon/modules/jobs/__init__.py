@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from sqlalchemy import MetaData
 
-from antiphon import NAMES, Batches, Channels, Events, Module, Queues, Schedules, ledger_metadata, outbox_metadata
+from antiphon import (
+    NAMES,
+    Batches,
+    Channels,
+    Cursors,
+    Events,
+    Module,
+    Queues,
+    Schedules,
+    ledger_metadata,
+    outbox_metadata,
+)
 from antiphon.modules.jobs.channel import JobChanged, JobProgressed, job_topic
 from antiphon.modules.jobs.views import JobView
 
@@ -17,4 +28,4 @@ for _part in (outbox_metadata, ledger_metadata):
     for _table in _part.tables.values():
         _table.to_metadata(metadata)
 
-module = Module(__name__, needs=[Queues, Batches, Schedules, Events, Channels])
+module = Module(__name__, needs=[Queues, Batches, Schedules, Events, Channels, Cursors])

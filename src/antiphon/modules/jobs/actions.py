@@ -11,6 +11,7 @@ from antiphon import (
     Batches,
     Conflict,
     Context,
+    Cursors,
     InvalidInput,
     JobFilter,
     JobRecord,
@@ -28,6 +29,7 @@ from antiphon import (
     signed_in,
 )
 from antiphon.modules.jobs.channel import JobChanged, job_topic
+from antiphon.modules.jobs.cursors import Place
 from antiphon.modules.jobs.jobs import Jobs, is_admin
 from antiphon.modules.jobs.views import BatchProgress, JobRow, JobView, detail_of, row_of, view_of
 
@@ -40,7 +42,7 @@ SOON = 1.0
 type QueueName = Annotated[str, Meta(max_length=100, pattern=r"^([a-z][a-z0-9:._-]*)?$", description="a queue")]
 type Word = Annotated[str, Meta(max_length=200)]
 type JobId = Annotated[str, Meta(max_length=300)]
-type Limit = Annotated[int, Meta(ge=1, le=200)]
+type Limit = Annotated[int, Meta(ge=1, le=100)]
 type Age = Annotated[float, Meta(ge=0, description="only jobs that were enqueued at least so many seconds ago")]
 
 
@@ -79,8 +81,9 @@ async def list_jobs(
 ) -> JobList:
     """List jobs of one queue or of all: the unfinished and the dead ones, or those in a state."""
     wanted = JobFilter(state, action, reason, older_than_seconds)
-    found, following = await ctx.get(Jobs).pages(queue, wanted, cursor, limit)
-    return JobList([row_of(job) for job in found], following)
+    cursors, of = ctx.get(Cursors), (queue, state, action, reason, older_than_seconds)
+    found, following = await ctx.get(Jobs).pages(queue, wanted, Place.read(cursors.read(cursor, *of)), limit)
+    return JobList([row_of(job) for job in found], cursors.sign(following.text if following else "", *of))
 
 
 @action("job:view", get("/jobs/{job_id}"), allow(signed_in), raises(NotFound))

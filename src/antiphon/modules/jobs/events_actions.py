@@ -11,6 +11,7 @@ from msgspec import Meta
 from antiphon import (
     Conflict,
     Context,
+    Cursors,
     Events,
     Gap,
     ListenerState,
@@ -104,17 +105,18 @@ async def list_events(
     ctx: Context,
     stream: StreamName = "",
     cursor: Text = "",
-    limit: Annotated[int, Meta(ge=1, le=200)] = 50,
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50,
 ) -> EventList:
     """Read the log of a stream, the newest first."""
-    events = _events(ctx)
+    events, cursors = _events(ctx), ctx.get(Cursors)
+    before = cursors.read(cursor, stream)
     streams = sorted(await events.log.streams())
-    kept = await events.listeners.latest(stream, before=cursor, count=limit) if stream else []
+    kept = await events.listeners.latest(stream, before=before, count=limit) if stream else []
     shown = [
         KeptEvent(one.place.entry_id, one.at, msgspec.Raw(one.data if one.event is not None else b"null"))
         for one in kept
     ]
-    return EventList(streams, shown, shown[-1].entry_id if len(shown) == limit else "")
+    return EventList(streams, shown, cursors.sign(shown[-1].entry_id if len(shown) == limit else "", stream))
 
 
 @action("listeners:list", get("/listeners"), allow(admin))

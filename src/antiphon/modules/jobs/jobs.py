@@ -18,7 +18,7 @@ from antiphon import (
     Unavailable,
     scoped,
 )
-from antiphon.modules.jobs.cursors import Cursor, read_cursor
+from antiphon.modules.jobs.cursors import BEGINNING, Place
 
 MISSING = "There is no such job."
 
@@ -76,15 +76,14 @@ class Jobs:
             await self._batches.report(job.message, "cancelled")
         return cancelling.state
 
-    async def pages(self, queue: str, jobs: JobFilter, cursor: str, count: int) -> tuple[list[JobRecord], str]:
-        """Up to so many jobs, of one queue or of all, and the cursor of the next page ("" after the last)."""
-        at = read_cursor(cursor) if cursor else Cursor("", "")
+    async def pages(self, queue: str, jobs: JobFilter, at: Place, count: int) -> tuple[list[JobRecord], Place | None]:
+        """Up to so many jobs, of one queue or of all, and where the next page begins (None after the last)."""
         names = [queue] if queue else sorted(await self._queues.known())
         found: list[JobRecord] = []
         for name in names:
             if name < at.queue:
                 continue
-            place = at.place if name == at.queue else ""
+            place = at.within if name == at.queue else ""
             for _ in range(_MOST_LOOKS):
                 page = await self._queues.list(name, jobs, cursor=place, count=count - len(found))
                 found += page.jobs
@@ -92,21 +91,19 @@ class Jobs:
                 if len(found) >= count or not place:
                     break
             if place:
-                return found, Cursor(name, place).text
+                return found, Place(name, place)
             following = next((other for other in names if other > name), "")
             if len(found) >= count and following:
-                return found, Cursor(following, "").text
-        return found, ""
+                return found, Place(following, "")
+        return found, None
 
     async def each(self, queue: str, jobs: JobFilter, count: int) -> AsyncIterator[JobRecord]:
         """Every job that fits, one by one."""
-        cursor = ""
-        while True:
-            page, cursor = await self.pages(queue, jobs, cursor, count)
+        at: Place | None = BEGINNING
+        while at is not None:
+            page, at = await self.pages(queue, jobs, at, count)
             for job in page:
                 yield job
-            if not cursor:
-                return
 
     async def _find(self, job_id: str) -> JobRecord | None:
         try:

@@ -1,4 +1,4 @@
-"""The tables of the audit log: the rows, and the end of their chain."""
+"""The tables of the audit log: the rows, and both ends of their chain."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ WIDTHS = {
 }
 """The characters of the texts of a row."""
 
+BEGINNING = "0" * 64
+"""What stands before the first row of all."""
+
 audit_metadata = MetaData(naming_convention=NAMES)
 
 # Not an `Id`, and it may be null: the log reaches beyond tenants, so the fence around them must not stand here.
@@ -26,11 +29,12 @@ audit_log = Table(
     audit_metadata,
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("at", UtcDateTime, nullable=False, index=True),
-    Column("actor", String(WIDTHS["actor"]), nullable=False),
+    Column("actor", String(WIDTHS["actor"]), nullable=False, index=True),
     Column("tenant_id", String(WIDTHS["tenant_id"]), nullable=True, index=True),
-    Column("action", String(WIDTHS["action"]), nullable=False),
+    Column("action", String(WIDTHS["action"]), nullable=False, index=True),
     Column("object", String(WIDTHS["object"]), nullable=False),
     Column("outcome", String(WIDTHS["outcome"]), nullable=False),
+    Column("times", Integer, nullable=False, server_default="1"),
     Column("address", String(WIDTHS["address"]), nullable=False),
     Column("request_id", String(WIDTHS["request_id"]), nullable=False),
     Column("before_hash", String(64), nullable=False),
@@ -42,4 +46,6 @@ audit_end = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("seq", BigInteger, nullable=False),
     Column("hash", String(64), nullable=False),
+    Column("first_seq", BigInteger, nullable=False, server_default="1"),
+    Column("first_hash", String(64), nullable=False, server_default=BEGINNING),
 )

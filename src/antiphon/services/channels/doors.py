@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from antiphon.core.audit import Auditor
 from antiphon.core.caller import Caller
 from antiphon.core.channel import AnyChannel
 from antiphon.core.context import Context
@@ -27,6 +28,8 @@ async def admit(ctx: Context, channel: AnyChannel, arguments: dict[str, Any]) ->
                 raise TimedOut from error
             raise
         if isinstance(error, CallError | Defect) or not isinstance(error, Exception):
+            if (auditor := ctx.runtime.find(Auditor)) is not None:
+                auditor.turned_away(ctx, error)
             raise
         ctx.log.error("channel.defect", error=error, channel=channel.name)
         raise Defect from error

@@ -42,5 +42,7 @@ async def channels(
 
 @scoped
 def outgoing(ctx: Context, channels: Channels) -> Outgoing:
-    """What the call has published so far."""
+    """What the call has published so far. Calls within it share one, so that all of it goes out in its order."""
+    if ctx.outermost is not ctx:
+        return ctx.outermost.get(Outgoing)
     return Outgoing(ctx, channels.sender)

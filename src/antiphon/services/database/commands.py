@@ -34,6 +34,8 @@ async def migrate(app: App, make: str | None) -> list[str]:
             path = await make_revision(schema, make)
             return ["nothing to do: the tables are what the migrations make" if path is None else f"wrote {path}"]
         ran = await migrations.run()
+        cleared = await migrations.clear_walls()
     except Unavailable as error:
         raise SetupError(f"The database at {terms.address.shown} cannot be reached: {error}") from error
-    return [f"ran {name}" for name in ran] or ["nothing to do: the schema is up to date"]
+    done = [*(f"ran {name}" for name in ran), *(f"removed the policy of {name}" for name in cleared)]
+    return done or ["nothing to do: the schema is up to date"]

@@ -56,6 +56,7 @@ class Database:
         self.shown = terms.address.shown
         self.statement_seconds = terms.statement
         self.seen_at = 0.0
+        self.row_security = terms.row_security
         self._terms = terms
         self._engines = engines
         self.fence = Fence(schema.metadata)
@@ -99,7 +100,7 @@ class Database:
 
         It stays within this tenant. Without one it reaches no table that has tenants, but by `work.unscoped(reason)`.
         """
-        work = Work(self, write=write, reach=Reach(lambda: tenant_id))
+        work = Work(self, write=write, reach=Reach.within(tenant_id))
         try:
             yield work
         except BaseException:
@@ -111,7 +112,7 @@ class Database:
         """Tells other processes that something has happened, and hears it from them; SQLite has no such thing."""
         return Notices(self._terms, channel, heard, self.log) if self.engine == "postgresql" else None
 
-    async def open_transaction(self, *, write: bool, limits: Limits) -> Transaction:
+    async def open_transaction(self, *, write: bool, limits: Limits, wall: str | None = None) -> Transaction:
         """A transaction on a connection from the pool: what a Work begins with. Raises what drivers raise."""
         if self._away:
             await self._reach()
@@ -121,7 +122,7 @@ class Database:
             if is_away(error):
                 self._lose(error)
             raise
-        return Transaction(connection, driver_of(connection), limits, write=write)
+        return Transaction(connection, driver_of(connection), limits, write=write, wall=wall)
 
     def told(self, error: BaseException, when: When) -> BaseException:
         """The error to raise instead of a driver's."""

@@ -1,4 +1,4 @@
-"""What the database has to say before a deployment: columns without an index, and migrations that have not run."""
+"""What the database has to say before a deployment: missing indexes, migrations that have not run, and drift."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy import Index, Table, UniqueConstraint
 from antiphon.core.deploy import Finding, Level, Review
 from antiphon.core.errors import SetupError, Unavailable
 from antiphon.core.log import Silent
+from antiphon.services.database.drift import drift, unwritten
 from antiphon.services.database.driver import Terms
 from antiphon.services.database.history import History
 from antiphon.services.database.migrations import Migrations
@@ -31,6 +32,13 @@ async def check_schema(schema: Schema, review: Review) -> AsyncIterator[Finding]
                 f"{table.name}.{'+'.join(columns)}",
                 f"No index begins with {names}, {why}. Add one, such as Index(None, {_quoted(columns)}), and migrate.",
             )
+        if _is_half_fenced(table):
+            yield Finding(
+                "warning",
+                f"{table.name}.{TENANT}",
+                "May be empty, and so the table belongs to no tenant: no call is kept within its own. Say "
+                "nullable=False, and migrate.",
+            )
     try:
         history = History(schema)
     except SetupError as error:
@@ -50,11 +58,14 @@ async def _check_database(schema: Schema, history: History, review: Review) -> A
         return
     terms = terms_of(settings, review.info)
     shown = terms.address.shown
+    migrations = migrations_of(settings, review.info, schema, Silent())
     try:
-        current = await _current(migrations_of(settings, review.info, schema, Silent()), terms)
-        pending = history.pending(current)
+        pending = history.pending(await _current(migrations, terms))
+        differing = [] if pending else await drift(migrations)
     except Unavailable:
         yield _found("unknown", f"The database {shown} cannot be reached, so which migrations have run is not known.")
+        async for finding in _check_line(migrations):
+            yield finding
         return
     except SetupError as error:
         yield _found("danger", str(error))
@@ -63,12 +74,32 @@ async def _check_database(schema: Schema, history: History, review: Review) -> A
         yield _found("warning", f"Not run yet: {_list(pending)}. The application runs that in {shown} when it starts.")
     elif pending:
         yield _found("danger", f"Not run yet: {_list(pending)}. The start refuses {shown}: run `migrate` first.")
+    for finding in differing:
+        yield finding
+    if pending:
+        async for finding in _check_line(migrations):
+            yield finding
+
+
+async def _check_line(migrations: Migrations) -> AsyncIterator[Finding]:
+    """What the migrations will not have made once they have run: all that can be said of a database that is behind."""
+    try:
+        for finding in await unwritten(migrations):
+            yield finding
+    except SetupError as error:
+        yield _found("unknown", f"Whether the migrations make all of the tables cannot be seen on SQLite: {error}")
 
 
 async def _current(migrations: Migrations, terms: Terms) -> str | None:
     path = terms.address.path
     # Opening a SQLite file that is not there would make it.
     return None if path is not None and not path.exists() else await migrations.current()
+
+
+def _is_half_fenced(table: Table) -> bool:
+    # One that refers to nothing only notes a tenant, as the audit log does.
+    found = table.columns.get(TENANT)
+    return found is not None and bool(found.nullable) and bool(found.foreign_keys)
 
 
 def _unindexed(table: Table) -> Iterator[tuple[list[str], str]]:

@@ -20,8 +20,8 @@ GRACE = 0.5
 class Driver(Protocol):
     """One connection, beneath SQLAlchemy. A transaction opens with all its terms in one step, on both engines."""
 
-    def begin(self, *, write: bool, limits: Limits) -> None:
-        """Say how the next transaction opens; it opens with its first statement."""
+    def begin(self, *, write: bool, limits: Limits, also: str = "") -> None:
+        """Say how the next transaction opens, and which statement opens it too; it opens with its first statement."""
         ...
 
     def allow(self, limits: Limits) -> str | None:
@@ -83,6 +83,7 @@ class Terms:
     connect: float
     statement: float
     life: timedelta
+    row_security: bool = False
 
 
 def driver_of(connection: AsyncConnection) -> Driver:

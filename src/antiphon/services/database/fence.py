@@ -1,8 +1,10 @@
-"""Keeps statements within a tenant: they see, change and remove only its rows, and what they add becomes its own."""
+"""Keeps statements within a tenant, or an owner: they reach only its rows, and what they add becomes its own."""
 
-# A table is fenced when it has a column `tenant_id` that is never null. Every place where a statement takes rows from a
-# fenced table gets one more condition, `tenant_id = …`, wherever that place is: in a subquery, a CTE, an EXISTS, a
-# UNION. Where the condition has to stand follows from what it must remove:
+# A table is fenced when it has a column `tenant_id` that is never null, and when one of its columns is marked as that
+# of the owner: `Column("user_id", Id, …, info={"owner": True})`. The first side holds in every call, the second in
+# those whose scope is `own` (see `reach`). Every place where a statement takes rows from a fenced table gets one more
+# condition for each side, `tenant_id = …`, wherever that place is: in a subquery, a CTE, an EXISTS, a UNION. Where the
+# condition has to stand follows from what it must remove:
 #
 #     place                                  where
 #     FROM a, and a JOIN b                   WHERE: rows of others are not there
@@ -26,6 +28,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     CompoundSelect,
     Delete,
@@ -42,8 +45,9 @@ from sqlalchemy.sql.elements import ColumnClause
 from sqlalchemy.sql.selectable import FromClause, TextualSelect
 from sqlalchemy.sql.visitors import cloned_traverse, iterate
 
-from antiphon.core.errors import Defect
-from antiphon.services.database.fencing import TENANT, Fencing, Parameters, is_a, leaf_of
+from antiphon.core.errors import Defect, SetupError
+from antiphon.services.database.fencing import TENANT, Fencing, Parameters, Sides, is_a, leaf_of
+from antiphon.services.database.reach import Reach, Rows
 
 _MOST_SHAPES = 2_000
 
@@ -54,58 +58,80 @@ _SQL = re.compile(r"\b(select|from|table|with|values)\b", re.IGNORECASE)
 class _Shape(NamedTuple):
     """What is known of all statements of one shape.
 
-    `fenced` are the tables it is about, `nested` whether it has others within it, and `columns` those that its WHERE
-    must compare, when that is all there is to do.
+    `fenced` are the tables with tenants that it is about, `owned` those with owners, and `nested` says whether it has
+    others within it. `tenants` and `owners` are the columns that its WHERE must compare, when that is all there is to
+    do; else None.
     """
 
     fenced: frozenset[str]
+    owned: frozenset[str]
     nested: bool
-    columns: tuple[ColumnElement[Any], ...] | None
+    tenants: tuple[ColumnElement[Any], ...] | None
+    owners: tuple[Column[Any], ...] = ()
 
 
 class Fence:
-    """The fence of one schema. Without a table that has tenants nothing is looked at."""
+    """The fence of one schema. Without a table that has tenants or owners nothing is looked at."""
 
     def __init__(self, metadata: MetaData) -> None:
-        self._names = frozenset(table.name.lower() for table in metadata.tables.values() if _has_tenants(table))
+        sides = {table.name.lower(): _sides_of(table) for table in metadata.tables.values()}
+        self._tables = {name: each for name, each in sides.items() if each.tenants or each.owner is not None}
         self._shapes: dict[Any, _Shape] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._names)
+        return bool(self._tables)
 
-    @property
-    def names(self) -> list[str]:
-        """The tables that are fenced."""
-        return sorted(self._names)
+    def around(self, statement: Executable, parameters: Parameters, reach: Reach) -> tuple[Executable, Parameters]:
+        """The statement and its parameters, kept within the rows of now.
 
-    def around(self, statement: Executable, parameters: Parameters, tenant_id: str) -> tuple[Executable, Parameters]:
-        """The statement and its parameters, kept within the tenant.
-
-        Raises Defect for what cannot be fenced, for a value of another tenant, and when there is no tenant.
+        Raises Defect for what cannot be fenced, for a value of another tenant or owner, and when there is none.
         """
-        if not self._names:
+        if not self._tables:
             return statement, parameters
-        fenced, nested, columns = self._shape(statement)
-        if not fenced:
+        shape = self._shape(statement)
+        if not shape.fenced and not shape.owned:
             return statement, parameters
-        if not tenant_id:
-            raise Defect(
-                f"The statement is about {', '.join(sorted(fenced))}, and this call belongs to no tenant. Say which "
-                f'one by ctx.as_tenant(id), or run it in work.unscoped("why").'
-            )
-        fencing = Fencing(self._names, tenant_id)
-        steps = {"select": fencing.select, "insert": fencing.insert, "update": fencing.change, "delete": fencing.change}
+        rows = reach.rows()
+        own = rows.owner_id is not None and bool(shape.owned)
+        if not shape.fenced and not own:
+            return statement, parameters
+        self._require(rows, shape, adds=isinstance(statement, Insert))
+        if shape.fenced and rows.everybody:
+            reach.unscoped("the scope of the caller is any")
+        fencing = Fencing(self._tables, rows)
         clone: Any = statement
-        if columns is not None:
-            clone = clone.where(*(found == fencing.value for found in columns))
-        elif nested:
-            clone = cloned_traverse(clone, {}, steps)
-        else:
-            clone = clone._generate()
-            steps[clone.__visit_name__](clone)
+        if shape.tenants is None:
+            clone = self._fenced(fencing, statement, nested=shape.nested)
+        elif not rows.everybody:
+            owners = shape.owners if own else ()
+            clone = clone.where(
+                *(found == fencing.tenant for found in shape.tenants),
+                *(found == fencing.owner(found) for found in owners),
+            )
         if isinstance(statement, Insert | Update):
             parameters = fencing.parameters(statement, parameters)
         return clone, parameters
+
+    def _require(self, rows: Rows, shape: _Shape, *, adds: bool) -> None:
+        """Raise Defect unless it is known whose rows these are."""
+        if shape.fenced and not rows.tenant_id and (adds or not rows.everybody):
+            raise Defect(
+                f"The statement is about {', '.join(sorted(shape.fenced))}, and this call belongs to no tenant. Say "
+                f'which one by ctx.as_tenant(id), or run it in work.unscoped("why").'
+            )
+        if shape.owned and rows.owner_id == "":
+            raise Defect(
+                f"The statement is about {', '.join(sorted(shape.owned))}, of which the scope of this call is `own`, "
+                f"and its caller has no id."
+            )
+
+    def _fenced(self, fencing: Fencing, statement: Any, *, nested: bool) -> Any:
+        steps = {"select": fencing.select, "insert": fencing.insert, "update": fencing.change, "delete": fencing.change}
+        if nested:
+            return cloned_traverse(statement, {}, steps)
+        clone = statement._generate()
+        steps[clone.__visit_name__](clone)
+        return clone
 
     def _shape(self, statement: Any) -> _Shape:
         kept = statement._generate_cache_key()
@@ -137,10 +163,17 @@ class Fence:
                 makers += 1
         nested = makers > 1 or isinstance(statement, CompoundSelect)
         simple = found and not nested and isinstance(statement, Select)
-        return _Shape(frozenset(found), nested, self._columns(statement) if simple else None)
+        sources = self._plain(statement) if simple else None
+        fenced = frozenset(name for name in found if self._tables[name].tenants)
+        owned = frozenset(name for name in found if self._tables[name].owner is not None)
+        if sources is None:
+            return _Shape(fenced, owned, nested, None)
+        tenants = tuple(source.c[TENANT] for source, sides in sources if sides.tenants)
+        owners = tuple(source.c[sides.owner.name] for source, sides in sources if sides.owner is not None)
+        return _Shape(fenced, owned, nested, tenants, owners)
 
-    def _columns(self, statement: Any) -> tuple[ColumnElement[Any], ...] | None:
-        """The columns to compare, when each belongs to a table of the program, which lives as long as the shape."""
+    def _plain(self, statement: Any) -> list[tuple[Any, Sides]] | None:
+        """What it takes rows from, when each is a table of the program, which lives as long as the shape."""
         sources: list[Any] = []
         for source in statement.get_final_froms():
             while isinstance(source, Join) and not source.isouter and not source.full:
@@ -149,15 +182,29 @@ class Fence:
             sources.append(source)
         if not all(isinstance(source, Table) for source in sources):
             return None
-        return tuple(source.c[TENANT] for source in sources if TENANT in source.c and any(self._of(source)))
+        known = [(source, sides) for source in sources for name in self._of(source) if (sides := self._tables[name])]
+        described = all(
+            (TENANT in source.c or not sides.tenants) and (sides.owner is None or sides.owner.name in source.c)
+            for source, sides in known
+        )
+        return known if described else None
 
     def _of(self, source: Any) -> Iterator[str]:
         table = leaf_of(source)
-        if table is not None and table.name.lower() in self._names:
-            yield table.name
+        if table is not None and (name := table.name.lower()) in self._tables:
+            yield name
 
 
-def _has_tenants(table: Any) -> bool:
+def _sides_of(table: Table) -> Sides:
+    owners = [found for found in table.c if found.info.get("owner")]
+    if len(owners) > 1:
+        names = " and ".join(found.name for found in owners)
+        raise SetupError(f"The table {table.name} marks {names} as the owner of a row. A row has one: mark one column.")
+    return Sides(has_tenants(table), owners[0] if owners else None)
+
+
+def has_tenants(table: Table) -> bool:
+    """Whether the rows of a table belong to tenants: by a column `tenant_id` that is never null."""
     found = table.c.get(TENANT)
     return found is not None and not found.nullable
 

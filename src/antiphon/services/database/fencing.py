@@ -1,4 +1,4 @@
-"""Puts the conditions of a tenant into copies of statements: the places are those of the table in `fence`."""
+"""Puts the conditions of a tenant and an owner into copies of statements: the places are those of `fence`."""
 
 # What SQLAlchemy gives for changing a statement makes a new one of the outermost alone. Within a traversal that copies
 # the whole of it, a copy is changed in place, through attributes that SQLAlchemy calls its own: `_where_criteria`,
@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Insert, Join, Select, TableClause, Update, and_, column, literal
+from sqlalchemy import Column, ColumnElement, Insert, Join, Select, TableClause, Update, and_, column, literal
 from sqlalchemy.sql.elements import BindParameter, ColumnClause
 from sqlalchemy.sql.selectable import AliasedReturnsRows, FromGrouping, SelectBase
 
 from antiphon.core.errors import Defect
 from antiphon.services.database.columns import Id
+from antiphon.services.database.reach import Rows
 
 TENANT = "tenant_id"
 """The column by which a table is fenced."""
@@ -24,13 +25,24 @@ TENANT = "tenant_id"
 type Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
 
-class Fencing:
-    """Changes copies of statements, in place, for one tenant."""
+class Sides(NamedTuple):
+    """The columns by which a table is fenced: whether it has `tenant_id`, and which one names the owner of a row."""
 
-    def __init__(self, names: frozenset[str], tenant_id: str) -> None:
-        self._names = names
-        self._tenant_id = tenant_id
-        self.value = literal(tenant_id, Id)
+    tenants: bool
+    owner: Column[Any] | None
+
+
+class Fencing:
+    """Changes copies of statements, in place, so that they stay within these rows."""
+
+    def __init__(self, tables: Mapping[str, Sides], rows: Rows) -> None:
+        self._tables = tables
+        self._rows = rows
+        self.tenant = literal(rows.tenant_id, Id)
+
+    def owner(self, column: Column[Any]) -> ColumnElement[Any]:
+        """The owner, to compare with this column."""
+        return literal(self._rows.owner_id, column.type)
 
     def select(self, copied: Any) -> None:
         """Fence what a SELECT takes rows from."""
@@ -50,38 +62,39 @@ class Fencing:
         for source in named:
             self._source(source, conditions)
         if is_a(copied, Update):
-            self._check(getattr(copied, "_values", None))
+            self._check(getattr(copied, "_values", None), self._own_values(copied.table))
         copied._where_criteria += tuple(conditions)
         copied._reset_memoizations()
 
     def insert(self, copied: Any) -> None:
-        """Let an INSERT set the tenant, whichever way it is given its values."""
-        if not self._is_fenced(copied.table):
+        """Let an INSERT set the tenant and the owner, whichever way it is given its values."""
+        own = self._own_values(copied.table)
+        if not own:
             return
         if copied.select is not None:
-            if TENANT in copied._select_names or not is_a(copied.select, Select):
-                raise Defect("INSERT … SELECT must not select tenant_id itself: it is added, as that of the call.")
-            copied._select_names = [*copied._select_names, TENANT]
-            copied.select = copied.select.add_columns(self.value)
+            if not own.keys().isdisjoint(copied._select_names) or not is_a(copied.select, Select):
+                names = ", ".join(own)
+                raise Defect(f"INSERT … SELECT must not select {names} itself: it is added, as that of the call.")
+            copied._select_names = [*copied._select_names, *own]
+            copied.select = copied.select.add_columns(*(self._literal(copied.table, name) for name in own))
         elif copied._multi_values:
-            copied._multi_values = tuple([self._row(row) for row in rows] for rows in copied._multi_values)
+            copied._multi_values = tuple([self._row(row, own) for row in rows] for rows in copied._multi_values)
         elif copied._values:
-            self._check(copied._values)
-            copied._values = copied.table.insert().values({**copied._values, TENANT: self._tenant_id})._values
-        self._on_conflict(copied)
+            self._check(copied._values, own)
+            copied._values = copied.table.insert().values({**copied._values, **own})._values
+        self._on_conflict(copied, own)
         copied._reset_memoizations()
 
-    def parameters(self, statement: Any, given: Parameters) -> Parameters:
-        """What is executed with the statement, with the tenant in it where the statement has no values of its own."""
+    def parameters(self, statement: Insert | Update, given: Parameters) -> Parameters:
+        """What is executed with the statement, with tenant and owner in it where it has no values of its own."""
+        own = self._own_values(statement.table)
         rows = [given] if given is None or isinstance(given, Mapping) else given
         for row in rows:
-            self._check(row)
-        if not isinstance(statement, Insert) or not self._is_fenced(statement.table):
-            return given
+            self._check(row, own)
         plain: Any = statement
-        if plain._values or plain._multi_values or plain.select is not None:
+        if not own or not is_a(plain, Insert) or plain._values or plain._multi_values or plain.select is not None:
             return given
-        filled = [{**(row or {}), TENANT: self._tenant_id} for row in rows]
+        filled = [{**(row or {}), **own} for row in rows]
         return filled[0] if given is None or isinstance(given, Mapping) else filled
 
     def _source(self, source: Any, conditions: list[ColumnElement[bool]]) -> Any:
@@ -90,8 +103,7 @@ class Fencing:
             return source if inner is source.element else inner
         if is_a(source, Join):
             return self._join(source, conditions)
-        if self._is_fenced(source):
-            conditions.append(self._own(source))
+        conditions.extend(self._own(source))
         return source
 
     def _join(self, join: Any, conditions: list[ColumnElement[bool]]) -> Any:
@@ -105,45 +117,56 @@ class Fencing:
         onclause: Any = join.onclause
         return Join(left, right, and_(onclause, *on), isouter=join.isouter, full=join.full)
 
-    def _own(self, source: Any) -> ColumnElement[bool]:
-        found = source.c.get(TENANT)
-        if found is None:
-            # A table in few words, `table("users", column("id"))`: the column is there all the same.
-            found = column(TENANT, Id, _selectable=source)
-        return found == self.value
+    def _own(self, source: Any) -> Iterator[ColumnElement[bool]]:
+        """What has to be so for a row of this source to be in reach."""
+        sides = self._sides(source)
+        if sides is None:
+            return
+        if sides.tenants and not self._rows.everybody:
+            yield _column(source, TENANT, Id) == self.tenant
+        if sides.owner is not None and self._rows.owner_id is not None:
+            yield _column(source, sides.owner.name, sides.owner.type) == self.owner(sides.owner)
 
-    def _on_conflict(self, copied: Any) -> None:
+    def _own_values(self, table: Any) -> dict[str, str]:
+        """What a row of this table says of tenant and owner, by column: it is not for a statement to say."""
+        sides = self._sides(table)
+        if sides is None:
+            return {}
+        own = {TENANT: self._rows.tenant_id} if sides.tenants else {}
+        if sides.owner is not None and self._rows.owner_id is not None:
+            own[sides.owner.name] = self._rows.owner_id
+        return own
+
+    def _literal(self, table: Any, name: str) -> ColumnElement[Any]:
+        sides = self._sides(table)
+        return self.tenant if name == TENANT or sides is None or sides.owner is None else self.owner(sides.owner)
+
+    def _on_conflict(self, copied: Any, own: Mapping[str, str]) -> None:
         clause = copied._post_values_clause
         if clause is None or not hasattr(clause, "update_values_to_set"):
             return
-        self._check(clause.update_values_to_set)
+        self._check(clause.update_values_to_set, own)
         kept = copy(clause)
         before = clause.update_whereclause
-        own = self._own(copied.table)
-        kept.update_whereclause = own if before is None else and_(before, own)
+        conditions = [*self._own(copied.table), *(() if before is None else (before,))]
+        kept.update_whereclause = and_(*conditions) if conditions else None
         copied._post_values_clause = kept
 
-    def _row(self, row: Any) -> Any:
-        self._check(row)
-        return {**{key: value for key, value in row.items() if _name(key) != TENANT}, TENANT: self._tenant_id}
+    def _row(self, row: Any, own: Mapping[str, str]) -> Any:
+        self._check(row, own)
+        return {**{key: value for key, value in row.items() if _name(key) not in own}, **own}
 
-    def _check(self, values: Any) -> None:
-        """Refuse a value of another tenant."""
+    def _check(self, values: Any, own: Mapping[str, str]) -> None:
+        """Refuse a value of another tenant, and under the scope `own` of another owner."""
         pairs: Iterable[tuple[Any, Any]] = () if not values else values.items() if hasattr(values, "items") else values
         for key, value in pairs:
-            if _name(key) == TENANT and not self._is_own(value):
-                raise Defect("A statement sets tenant_id to something else than the tenant of its call.")
+            name = _name(key)
+            if name in own and not _is_same(value, own[name]):
+                raise Defect(f"A statement sets {name} to something else than that of its call.")
 
-    def _is_own(self, value: Any) -> bool:
-        given = value.value if is_a(value, BindParameter) else value
-        try:
-            return UUID(str(given)) == UUID(self._tenant_id)
-        except ValueError:
-            return str(given) == self._tenant_id
-
-    def _is_fenced(self, source: Any) -> bool:
+    def _sides(self, source: Any) -> Sides | None:
         table = leaf_of(source)
-        return table is not None and table.name.lower() in self._names
+        return None if table is None else self._tables.get(table.name.lower())
 
 
 def is_a(what: Any, *kinds: type[Any]) -> bool:
@@ -168,6 +191,20 @@ def _tables_named(statement: Any) -> Iterator[Any]:
         if is_a(element, ColumnClause) and element.table is not None:
             yield element.table
         waiting += element.get_children()
+
+
+def _column(source: Any, name: str, kind: Any) -> Any:
+    found = source.c.get(name)
+    # A table in few words, `table("users", column("id"))`: the column is there all the same.
+    return column(name, kind, _selectable=source) if found is None else found
+
+
+def _is_same(value: Any, mine: str) -> bool:
+    given = value.value if is_a(value, BindParameter) else value
+    try:
+        return UUID(str(given)) == UUID(mine)
+    except ValueError:
+        return str(given) == mine
 
 
 def _name(key: Any) -> str:

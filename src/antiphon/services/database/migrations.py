@@ -35,6 +35,8 @@ from antiphon.services.database.codes import code_of, is_away
 from antiphon.services.database.driver import Limits, Terms, driver_of
 from antiphon.services.database.errors import at_start
 from antiphon.services.database.line import read_line
+from antiphon.services.database.reach import EVERYBODY
+from antiphon.services.database.row_security import are_raised, clear_walls, opening, raise_walls, require_walls
 from antiphon.services.database.schema import Schema
 from antiphon.services.database.sqlite import open_sqlite_for_migrating
 
@@ -63,8 +65,27 @@ class Migrations:
         self._log = log
         self._sqlite = terms.address.engine == "sqlite"
 
+    async def start(self) -> None:
+        """Run what is pending, and raise SetupError where the walls around tenants would not hold this program."""
+        await self.run()
+        await self._require_walls()
+
     async def run(self) -> tuple[str, ...]:
         """Run what is pending; gives the names of what ran here. Raises SetupError, or DatabaseAway."""
+        ran = await self._run()
+        if self._terms.row_security and not await self.look(self._are_walls_raised):
+            async with self._connected() as connection, self._locked(connection):
+                await connection.run_sync(raise_walls, self.schema.metadata)
+        return ran
+
+    async def clear_walls(self) -> list[str]:
+        """Remove the walls around tenants where the setting is off; gives the names of the tables that had one."""
+        if self._sqlite or self._terms.row_security:
+            return []
+        async with self._connected() as connection, self._locked(connection):
+            return await connection.run_sync(clear_walls, self.schema.metadata)
+
+    async def _run(self) -> tuple[str, ...]:
         line = self._line()
         history = self._history() if line is None else None
         ran: list[str] = []
@@ -97,6 +118,7 @@ class Migrations:
             f"The database {self._terms.address.shown} is behind this program: {{pending}} has to run. "
             f"Run the command `migrate`, or set database.migrate to true.",
         )
+        await self._require_walls()
 
     async def current(self) -> str | None:
         """The revision of the database, or None for one without migrations."""
@@ -125,14 +147,27 @@ class Migrations:
             )
         return history
 
-    async def _step(self, connection: AsyncConnection, history: History) -> str | None:
-        """Run the next migration, if there is one, and give its name."""
-        driver_of(connection).begin(write=True, limits=Limits(UNBOUNDED, UNBOUNDED))
+    async def _require_walls(self) -> None:
+        if self._terms.row_security:
+            await self.look(lambda connection: require_walls(connection, self.schema.metadata))
+
+    def _are_walls_raised(self, connection: Connection) -> bool:
+        return are_raised(connection, self.schema.metadata)
+
+    @asynccontextmanager
+    async def _locked(self, connection: AsyncConnection) -> AsyncGenerator[None]:
+        """A transaction in which no other process migrates, and which reaches the rows of every tenant."""
+        driver_of(connection).begin(write=True, limits=Limits(UNBOUNDED, UNBOUNDED), also=opening(EVERYBODY))
         async with connection.begin(), _one_at_a_time():
             if not self._sqlite:
                 await connection.execute(text(f"SET LOCAL lock_timeout = {int(self._wait * 1000)}"))
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
                 await connection.execute(text("SET LOCAL lock_timeout = 0"))
+            yield
+
+    async def _step(self, connection: AsyncConnection, history: History) -> str | None:
+        """Run the next migration, if there is one, and give its name."""
+        async with self._locked(connection):
             pending = history.pending(await connection.run_sync(_revision))
             if not pending:
                 return None

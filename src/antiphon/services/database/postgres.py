@@ -1,7 +1,8 @@
 """PostgreSQL over asyncpg: connections whose transactions open with all their terms in one round trip.
 
     round trip              when
-    BEGIN [READ ONLY]       with the first statement; `SET LOCAL statement_timeout` rides in it when the call is short
+    BEGIN [READ ONLY]       with the first statement; `SET LOCAL statement_timeout` rides in it when the call is short,
+                            and with row security whose rows are in reach
     prepare                 once per statement and connection
     bind and execute        every statement
     SET LOCAL …             only when the call has so little left that the server would answer after the driver gave up
@@ -45,13 +46,13 @@ class PostgresConnection(_Connection):
         self._opening = "BEGIN"
         self._told = 0.0
 
-    def begin(self, *, write: bool, limits: Limits) -> None:
+    def begin(self, *, write: bool, limits: Limits, also: str = "") -> None:
         """Say how the next transaction opens."""
         opening = "BEGIN" if write else "BEGIN READ ONLY"
         self._told = self.ordinary
         if limits.server < self.ordinary:
             opening = f"{opening}; {self._tell(limits)}"
-        self._opening = opening
+        self._opening = f"{opening}; {also}" if also else opening
 
     def allow(self, limits: Limits) -> str | None:
         """Give the next statement this long; the server hears of it only when it would answer too late."""

@@ -5,10 +5,11 @@ This imports Alembic, so it is imported itself only by those who write a migrati
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from alembic.autogenerate import compare_metadata, produce_migrations, render_python_code
 from alembic.runtime.migration import MigrationContext
@@ -22,6 +23,8 @@ from antiphon.services.database.driver import Terms
 from antiphon.services.database.history import History, make_folder
 from antiphon.services.database.migrations import Migrations
 from antiphon.services.database.schema import Schema
+
+R = TypeVar("R")
 
 _FILE = '''"""{message}."""
 
@@ -56,11 +59,7 @@ async def make_revision(schema: Schema, message: str) -> Path | None:
         )
     make_folder(schema.migrations)
     history = History(schema)
-    with TemporaryDirectory(prefix="antiphon-") as folder:
-        migrations = Migrations(schema, _terms(Path(folder)), wait=timedelta(seconds=10), log=Silent())
-        if history.names:
-            await migrations.run()
-        body = await migrations.look(lambda connection: _body(_context(connection), schema))
+    body = await made_from(schema, lambda connection: _body(context_of(connection), schema))
     if body is None:
         return None
     name = history.next_name(message)
@@ -71,14 +70,26 @@ async def make_revision(schema: Schema, message: str) -> Path | None:
     return path
 
 
+async def made_from(schema: Schema, look: Callable[[Connection], R]) -> R:
+    """Look at a new SQLite file in which every migration of the folder has run. Raises SetupError when one fails."""
+    with TemporaryDirectory(prefix="antiphon-") as folder:
+        migrations = Migrations(schema, _terms(Path(folder)), wait=timedelta(seconds=10), log=Silent())
+        if History(schema).names:
+            await migrations.run()
+        return await migrations.look(look)
+
+
 async def differences(migrations: Migrations) -> list[str]:
     """What the tables of the program and of the database do not have in common. CHECKs are not compared."""
     return await migrations.look(
-        lambda connection: [repr(found) for found in compare_metadata(_context(connection), migrations.schema.metadata)]
+        lambda connection: [
+            repr(found) for found in compare_metadata(context_of(connection), migrations.schema.metadata)
+        ]
     )
 
 
-def _context(connection: Connection) -> MigrationContext:
+def context_of(connection: Connection) -> MigrationContext:
+    """What Alembic compares a database through: names of tables, columns, indexes and constraints, and types."""
     return MigrationContext.configure(connection, opts={"compare_type": True})
 
 

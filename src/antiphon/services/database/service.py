@@ -13,11 +13,11 @@ from antiphon.services.database.address import read_address, sqlite_address
 from antiphon.services.database.database import Database
 from antiphon.services.database.driver import Engines, Terms
 from antiphon.services.database.migrations import Migrations
-from antiphon.services.database.reach import Reach
+from antiphon.services.database.reach import Reach, Rows
 from antiphon.services.database.schema import Schema
 from antiphon.services.database.settings import DatabaseSettings
 from antiphon.services.database.sqlite import open_sqlite
-from antiphon.services.database.work import Work
+from antiphon.services.database.work import Within, Work
 
 
 @service
@@ -31,7 +31,7 @@ async def database(settings: DatabaseSettings, info: AppInfo, schema: Schema, lo
     opened = Database(open_engines(terms), terms, schema, log)
     migrations = migrations_of(settings, info, schema, log)
     try:
-        await opened.start(migrations.run if settings.migrate else migrations.require)
+        await opened.start(migrations.start if settings.migrate else migrations.require)
         yield opened
     finally:
         await opened.close()
@@ -40,14 +40,33 @@ async def database(settings: DatabaseSettings, info: AppInfo, schema: Schema, lo
 @scoped
 def work(ctx: Context, database: Database) -> Work:
     """The call's transaction: reading for a safe call, writing for any other, ended with the call."""
-
-    def unscoped(reason: str) -> None:
-        ctx.tell(Unscoped(reason))
-
-    reach = Reach(lambda: ctx.caller.tenant_id, unscoped)
+    reach, outermost = reach_of(ctx), ctx.outermost
+    if outermost is not ctx:
+        # A call within a call has its own scope, and the transaction of the outer one.
+        shared = outermost.get(Work)
+        return shared if ctx.scope == outermost.scope else Within(shared, reach)
     made = Work(database, write=not ctx.safe, time_left=ctx.time_left, reach=reach)
     ctx.at_end(made.end)
     return made
+
+
+def reach_of(ctx: Context) -> Reach:
+    """The rows that a call stays within: by its caller, the tenant it works in now, and its scope."""
+    told: set[str] = set()
+
+    def rows() -> Rows:
+        caller = ctx.caller
+        if ctx.scope == "own":
+            return Rows(caller.tenant_id, caller.id)
+        # The system says what it looks at: it is granted everything, and nobody gave it to it.
+        return Rows(caller.tenant_id, everybody=ctx.scope == "any" and not ctx.in_tenant and caller.kind == "user")
+
+    def unscoped(reason: str) -> None:
+        if reason not in told:
+            told.add(reason)
+            ctx.tell(Unscoped(reason))
+
+    return Reach(rows, unscoped)
 
 
 def migrations_of(settings: DatabaseSettings, info: AppInfo, schema: Schema, log: Logger) -> Migrations:
@@ -66,6 +85,7 @@ def terms_of(settings: DatabaseSettings, info: AppInfo) -> Terms:
         connect=settings.connect_time.total_seconds(),
         statement=settings.statement_time.total_seconds(),
         life=settings.life,
+        row_security=settings.row_security,
     )
 
 

@@ -35,17 +35,24 @@ class DatabaseSettings(Settings, frozen=True):
         timedelta(seconds=5)
     )
     life: Annotated[timedelta, doc("How old a connection may grow before it is replaced.")] = timedelta(minutes=30)
+    row_security: Annotated[
+        bool,
+        doc("Whether PostgreSQL itself keeps tenants apart too, by policies. `migrate` makes and removes them."),
+    ] = False
     migrate: Annotated[bool, doc("Whether the schema is brought up to date at the start.")] = True
     migrate_wait: Annotated[timedelta, doc("How long a process waits for another one that is migrating.")] = timedelta(
         seconds=60
     )
 
     def problems(self, environment: Environment) -> Iterable[Fault]:
-        """A URL of another kind, and times of nothing."""
+        """A URL of another kind, times of nothing, and walls that SQLite does not have."""
         try:
-            read_address(self.url.reveal())
+            address = read_address(self.url.reveal())
         except SetupError as error:
             yield Fault("url", str(error))
+        else:
+            if self.row_security and (address is None or address.engine != "postgresql"):
+                yield Fault("row_security", "needs PostgreSQL: SQLite has no policies. Set database.url, or leave it")
         for name in ("wait", "connect_time", "statement_time", "life"):
             if getattr(self, name) <= timedelta():
                 yield Fault(name, 'is too short: write a duration above zero, such as "1s"')

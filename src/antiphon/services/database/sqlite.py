@@ -63,8 +63,8 @@ class SqliteConnection(aiosqlite.Connection):
 
     # What Work says
 
-    def begin(self, *, write: bool, limits: Limits) -> None:
-        """Say how the next transaction opens."""
+    def begin(self, *, write: bool, limits: Limits, also: str = "") -> None:
+        """Say how the next transaction opens. There is nothing else to open it with."""
         self._opening = WRITING if write else "BEGIN"
 
     def allow(self, limits: Limits) -> None:

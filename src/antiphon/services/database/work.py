@@ -30,7 +30,7 @@ from antiphon.services.database.address import Engine
 from antiphon.services.database.codes import STALE_PLAN, code_of, is_away
 from antiphon.services.database.driver import Limits
 from antiphon.services.database.errors import When
-from antiphon.services.database.reach import NOWHERE, Reach
+from antiphon.services.database.reach import EVERYBODY, NOWHERE, Reach
 from antiphon.services.database.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -121,8 +121,8 @@ class Work:
         """
         fence = self._database.fence
         if fence:
-            statement, parameters = fence.around(statement, parameters, self._reach.tenant())
-        return await self._execute(statement, parameters)
+            statement, parameters = fence.around(statement, parameters, self._reach)
+        return await self._execute(statement, parameters, self._wall())
 
     async def scalar[T](
         self, statement: TypedReturnsRows[T, *tuple[Any, ...]], parameters: Values | None = None
@@ -140,7 +140,7 @@ class Work:
     async def savepoint(self) -> AsyncGenerator[None]:
         """Undo only this block when something in it fails; the error goes on, and the work can be used after it."""
         name = f"antiphon_{self._nested + 1}"
-        await self._execute(text(f"SAVEPOINT {name}"), None)
+        await self._execute(text(f"SAVEPOINT {name}"), None, None)
         before, after = len(self._before), len(self._after)
         self._nested += 1
         try:
@@ -150,11 +150,12 @@ class Work:
             del self._before[before:], self._after[after:]
             if self._open is not None:
                 self._spoiled = None
-                await self._execute(text(f"ROLLBACK TO SAVEPOINT {name}"), None)
+                self._open.forget_wall()
+                await self._execute(text(f"ROLLBACK TO SAVEPOINT {name}"), None, None)
             raise
         finally:
             self._nested -= 1
-        await self._execute(text(f"RELEASE SAVEPOINT {name}"), None)
+        await self._execute(text(f"RELEASE SAVEPOINT {name}"), None, None)
 
     def unscoped(self, reason: str) -> Work:
         """This work without the fence around the tenant: rows of every tenant are in reach, and SQL as text is taken.
@@ -164,7 +165,7 @@ class Work:
         if not reason:
             raise ValueError('unscoped() needs a reason, such as unscoped("signing in knows no tenant yet").')
         self._reach.unscoped(reason)
-        return Unscoped(self)
+        return Unscoped(self, self._reach)
 
     # The end
 
@@ -224,21 +225,27 @@ class Work:
 
     # How it is done
 
-    async def _run(self, job: Callable[[AsyncConnection], Awaitable[R]]) -> R:
-        if self._ender is not None and self._ender is asyncio.current_task():
-            return await self._step(job)  # what is written before a commit has the commit's own turn
-        async with self._turn:
-            return await self._step(job)
+    def _wall(self) -> str | None:
+        """Whose rows are in reach, for a database that asks; None for one that does not."""
+        return self._reach.rows().wall if self._database.row_security else None
 
-    async def _execute(self, statement: Executable, parameters: Values | Sequence[Values] | None) -> Any:
-        result = await self._run(lambda connection: connection.execute(statement, parameters))
+    async def _run(self, job: Callable[[AsyncConnection], Awaitable[R]], wall: str | None) -> R:
+        if self._ender is not None and self._ender is asyncio.current_task():
+            return await self._step(job, wall)  # what is written before a commit has the commit's own turn
+        async with self._turn:
+            return await self._step(job, wall)
+
+    async def _execute(
+        self, statement: Executable, parameters: Values | Sequence[Values] | None, wall: str | None
+    ) -> Any:
+        result = await self._run(lambda connection: connection.execute(statement, parameters), wall)
         self._wrote = self._wrote or not statement.is_select
         return result
 
-    async def _step(self, job: Callable[[AsyncConnection], Awaitable[R]]) -> R:
+    async def _step(self, job: Callable[[AsyncConnection], Awaitable[R]], wall: str | None) -> R:
         self._refuse_if_spoiled()
         try:
-            result = await self._attempt(job)
+            result = await self._attempt(job, wall)
         except BaseException as error:  # noqa: BLE001  # it is raised again, in the caller's terms
             await self._fail(error)
             problem = self._database.told(error, When(writing=self.write))
@@ -246,13 +253,13 @@ class Work:
         self._database.seen_at = monotonic()
         return result
 
-    async def _attempt(self, job: Callable[[AsyncConnection], Awaitable[R]]) -> R:
+    async def _attempt(self, job: Callable[[AsyncConnection], Awaitable[R]], wall: str | None) -> R:
         limits = self._limits()
         if self._open is None:
             self._wrote = False
-            self._open = await self._database.open_transaction(write=self.write, limits=limits)
+            self._open = await self._database.open_transaction(write=self.write, limits=limits, wall=wall)
             try:
-                return await self._open.run(job, limits)
+                return await self._open.run(job, limits, wall)
             except Exception as error:
                 # The server may have gone and come back while the connection lay in the pool, or a migration may have
                 # changed the table. Nothing is done yet.
@@ -260,8 +267,8 @@ class Work:
                     raise
             opened, self._open = self._open, None
             await opened.undo()
-            self._open = await self._database.open_transaction(write=self.write, limits=self._limits())
-        return await self._open.run(job, limits)
+            self._open = await self._database.open_transaction(write=self.write, limits=self._limits(), wall=wall)
+        return await self._open.run(job, limits, wall)
 
     async def _fail(self, error: BaseException) -> None:
         opened = self._open
@@ -318,13 +325,13 @@ class Work:
             raise _defect()
 
 
-class Unscoped(Work):
-    """A work without its fence: the same transaction, and the same end."""
+class Within(Work):
+    """A work with another reach: the same transaction, and the same end. For a call within a call."""
 
     __slots__ = ("_within",)
 
-    def __init__(self, within: Work) -> None:
-        super().__init__(within._database, write=within.write, reach=within._reach)
+    def __init__(self, within: Work, reach: Reach) -> None:
+        super().__init__(within._database, write=within.write, reach=reach)
         self._within = within
 
     @property
@@ -334,10 +341,6 @@ class Unscoped(Work):
     @property
     def has_written(self) -> bool:
         return self._within.has_written
-
-    async def execute(self, statement: Executable, parameters: Values | Sequence[Values] | None = None) -> Any:
-        """Run a statement as it is."""
-        return await self._within._execute(statement, parameters)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None]:
@@ -355,6 +358,21 @@ class Unscoped(Work):
 
     async def rollback(self) -> None:
         await self._within.rollback()
+
+    async def _execute(
+        self, statement: Executable, parameters: Values | Sequence[Values] | None, wall: str | None
+    ) -> Any:
+        return await self._within._execute(statement, parameters, wall)
+
+
+class Unscoped(Within):
+    """A work without its fence."""
+
+    __slots__ = ()
+
+    async def execute(self, statement: Executable, parameters: Values | Sequence[Values] | None = None) -> Any:
+        """Run a statement as it is."""
+        return await self._execute(statement, parameters, EVERYBODY if self._database.row_security else None)
 
 
 def _defect() -> Defect:

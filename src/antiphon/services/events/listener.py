@@ -20,6 +20,7 @@ from antiphon.core.signature import Parameter
 from antiphon.core.traits import Retry, Trait, only
 from antiphon.services.streams.keys import queue_of_listener, valid_queue
 from antiphon.services.streams.message import CloudEvent
+from antiphon.services.streams.queue_trait import without_effect
 from antiphon.services.streams.schemas import schema_digest
 from antiphon.stores.scripts.events.steps import Since
 
@@ -71,6 +72,7 @@ class Hears(Trait):
         return (Events,)
 
     def problems(self, action: AnyAction) -> Iterable[str]:
+        yield from without_effect(action)
         kind = event_type(self.event)
         named = getattr(self.event, "__name__", str(self.event))
         if kind is None:
@@ -178,6 +180,7 @@ def listener(
     It is told of every event of this kind at least once, each as a job of its own: tried again as `retry(...)` says,
     and set aside when that does not help. Events with the same key come in their order. It runs as the application,
     within the tenant of the event. A new listener hears of what comes; with `since="start"`, of all that is kept.
+    Words about an action's jobs (`queue`, `unique`, `ordered`, `at_most`, `keep`, `every`, `cron`) stop the start.
     """
 
     def declare(function: Callable[[Context, E], Awaitable[None]]) -> Listener[E]:

@@ -2,7 +2,8 @@
 
 # What is kept under a key, as the field `answer`:
 #
-#     <JWE, dir and A256GCM (RFC 7516)>    {"result": …} or {"error": {"base": …, "type": …, "message": …, …}}
+#     <JWE, dir and A256GCM (RFC 7516)>    {"result": …, "again": {"seconds": …}} or
+#                                          {"error": {"base": …, "type": …, "message": …, …}}
 #     !<word>                              the call was made; a repeat is told so, and why it is told no more:
 #         !large      over `answer_bytes`, or the caller has no room left
 #         !secret     its inputs held a secret: neither they nor what they opened may lie in the store
@@ -10,10 +11,14 @@
 #         !shape      a file, or a result that cannot be read back as what the signature promises
 #
 # It is sealed under the client's own key: results may hold what is shown once, such as a new API key.
+#
+# Of what the call told beside its result, only AskAgain belongs to the answer: whoever repeats a call that was taken to
+# be done later has to ask again just as the first. Status and place follow from the result; limits, the session and
+# what the audit reads are of the one call that told them.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from joserfc import jwe
@@ -34,6 +39,7 @@ from antiphon.core.errors import (
 )
 from antiphon.core.idempotency import KeyTaken
 from antiphon.core.inputs.types import convert_kind, encode_kind
+from antiphon.core.job import AskAgain
 from antiphon.core.results import Download
 
 FINAL = (InvalidInput, NotSignedIn, Forbidden, NotFound, Conflict, TooLarge)
@@ -71,13 +77,21 @@ class _Error(msgspec.Struct, frozen=True):
 class _Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     result: Raw | UnsetType = UNSET
     error: _Error | UnsetType = UNSET
+    again: AskAgain | None = None
+
+
+class Kept(NamedTuple):
+    """A result as it was given, and whether there is more to know later."""
+
+    result: Any
+    again: AskAgain | None
 
 
 _decode = msgspec.json.Decoder(_Answer).decode
 
 
-def write_result(result: Any, kind: Any, secret: bytes, most_bytes: int) -> str:
-    """A result of this type as it is kept."""
+def write_result(result: Any, kind: Any, secret: bytes, most_bytes: int, again: AskAgain | None = None) -> str:
+    """A result of this type as it is kept, with what was told of asking again."""
     if result.__class__ in (Download, bytes):
         # Bytes are what the action wrote as JSON itself.
         return SHAPE
@@ -89,7 +103,7 @@ def write_result(result: Any, kind: Any, secret: bytes, most_bytes: int) -> str:
     except (TypeError, ValueError, msgspec.MsgspecError, RecursionError):
         # Now and not at the repeat: whoever repeats must be told what is true.
         return SHAPE
-    return _seal(_Answer(result=Raw(body)), secret)
+    return _seal(_Answer(result=Raw(body), again=again), secret)
 
 
 def write_error(error: CallError, secret: bytes, most_bytes: int) -> str:
@@ -99,7 +113,7 @@ def write_error(error: CallError, secret: bytes, most_bytes: int) -> str:
     return _seal(answer, secret) if len(error.message) + 100 * len(error.fields) <= most_bytes else LARGE
 
 
-def read_answer(kept: str, kind: Any, secret: bytes) -> Any:
+def read_answer(kept: str, kind: Any, secret: bytes) -> Kept:
     """The result that was kept. Raises the error that was kept, or KeyTaken when it was neither."""
     if kept in _WHY:
         raise KeyTaken(
@@ -110,7 +124,7 @@ def read_answer(kept: str, kind: Any, secret: bytes) -> Any:
         answer = _decode(jwe.decrypt_compact(kept, OctKey.import_key(secret), registry=_REGISTRY).plaintext or b"")
         if answer.error is not UNSET:
             raise _restored(answer.error)
-        return _read(bytes(answer.result or b""), kind)
+        return Kept(_read(bytes(answer.result or b""), kind), answer.again)
     except (JoseError, ValueError, msgspec.MsgspecError):
         # A newer release promises another type. That it was done is still true.
         raise KeyTaken(

@@ -25,6 +25,7 @@ from antiphon.core.context import Context
 from antiphon.core.errors import CallError, InvalidInput, TooManyCalls, Unavailable
 from antiphon.core.idempotency import Attempt, Idempotency, KeyTaken, Replay, Replayed
 from antiphon.core.inputs.schema import Inputs
+from antiphon.core.job import AskAgain
 from antiphon.core.log import Logger
 from antiphon.core.session import SessionStarted
 from antiphon.services.idempotency import answers
@@ -61,7 +62,10 @@ class StoredAnswers(Idempotency):
             return running
         if state == b"kept":
             ctx.tell(Replayed())
-            return Replay(answers.read_answer(rest[0].decode(), action.result, named.secret_for("answer")))
+            answer = answers.read_answer(rest[0].decode(), action.result, named.secret_for("answer"))
+            if answer.again is not None:
+                ctx.tell(answer.again)
+            return Replay(answer.result)
         if state == b"other":
             raise InvalidInput("This idempotency key was used with other inputs. Use a new one for another call.")
         if state == b"full":
@@ -146,7 +150,8 @@ class Running(Attempt):
         if ctx.told(SessionStarted) is not None:
             return answers.SESSION
         most = self._answers.settings.answer_bytes
-        return answers.write_result(result, self.action.result, self.named.secret_for("answer"), most)
+        secret, again = self.named.secret_for("answer"), ctx.told(AskAgain)
+        return answers.write_result(result, self.action.result, secret, most, again)
 
     async def fail(self, error: BaseException) -> None:
         """Keep a final error; after any other, and one that may be about a secret, a repeat runs."""

@@ -36,12 +36,16 @@ class Expected(NamedTuple):
 
 
 class Verified(NamedTuple):
-    """Who a credential stands for. `ends_at` is when it does no longer, `issued` the second it was made in."""
+    """Who a credential stands for. `ends_at` is when it does no longer, `issued` the second it was made in.
+
+    `issuer` is who made it, empty for an API key.
+    """
 
     caller: Caller
     ends_at: datetime
     issued: int
     token_id: str = ""
+    issuer: str = ""
 
 
 def claims_for(
@@ -68,9 +72,29 @@ def claims_for(
 
 def check_claims(claims: dict[str, Any], expected: Expected, now: datetime) -> Verified:
     """Whom the claims name. Raises BadToken; that the token has ended is not asked here (`Verified.ends_at`)."""
+    issued, ends = check_meant(claims, expected, now)
+    proved = _time(claims, "auth_time") if "auth_time" in claims else None
+    if proved is not None and proved > now.timestamp() + LEEWAY.total_seconds():
+        raise BadToken("auth_time")
+    caller = Caller(
+        "user",
+        text_in(claims, "sub", least=1, most=256),
+        text_in(claims, "tenant_id", least=0, most=128),
+        texts(claims.get("roles", []), "roles"),
+        sid=text_in(claims, "sid", least=1, most=128),
+        via="token",
+        proved_at=None if proved is None else datetime.fromtimestamp(proved, UTC),
+        roles_version=_whole(claims, "roles_version"),
+    )
+    token_id = text_in(claims, "jti", least=1, most=128)
+    return Verified(caller, datetime.fromtimestamp(ends, UTC), issued, token_id, expected.issuer)
+
+
+def check_meant(claims: dict[str, Any], expected: Expected, now: datetime) -> tuple[int, int]:
+    """When a token was made and when it ends, if it is of this issuer, for us and of this time. Raises BadToken."""
     if claims.get("iss") != expected.issuer or not isinstance(claims.get("iss"), str):
         raise BadToken("iss")
-    if not expected.audience.intersection(_texts(claims.get("aud"), "aud")):
+    if not expected.audience.intersection(texts(claims.get("aud"), "aud")):
         raise BadToken("aud")
     issued, ends = _time(claims, "iat"), _time(claims, "exp")
     latest = now.timestamp() + LEEWAY.total_seconds()
@@ -80,20 +104,7 @@ def check_claims(claims: dict[str, Any], expected: Expected, now: datetime) -> V
         raise BadToken("exp")
     if "nbf" in claims and _time(claims, "nbf") > latest:
         raise BadToken("nbf")
-    proved = _time(claims, "auth_time") if "auth_time" in claims else None
-    if proved is not None and proved > latest:
-        raise BadToken("auth_time")
-    caller = Caller(
-        "user",
-        _text(claims, "sub", least=1, most=256),
-        _text(claims, "tenant_id", least=0, most=128),
-        _texts(claims.get("roles", []), "roles"),
-        sid=_text(claims, "sid", least=1, most=128),
-        via="token",
-        proved_at=None if proved is None else datetime.fromtimestamp(proved, UTC),
-        roles_version=_whole(claims, "roles_version"),
-    )
-    return Verified(caller, datetime.fromtimestamp(ends, UTC), issued, _text(claims, "jti", least=1, most=128))
+    return issued, ends
 
 
 def _whole(claims: dict[str, Any], name: str) -> int:
@@ -112,18 +123,20 @@ def _time(claims: dict[str, Any], name: str) -> int:
     return value
 
 
-def _text(claims: dict[str, Any], name: str, *, least: int, most: int) -> str:
+def text_in(claims: dict[str, Any], name: str, *, least: int, most: int) -> str:
+    """A claim that is a text of this length. Raises BadToken."""
     value = claims.get(name)
     if not isinstance(value, str) or not least <= len(value) <= most:
         raise BadToken(name)
     return value
 
 
-def _texts(value: object, name: str) -> frozenset[str]:
-    texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list):
+def texts(value: object, name: str) -> frozenset[str]:
+    """A claim that is a text or a list of texts. Raises BadToken."""
+    given = [value] if isinstance(value, str) else value
+    if not isinstance(given, list):
         raise BadToken(name)
-    listed = cast("list[object]", texts)
+    listed = cast("list[object]", given)
     if len(listed) > _MOST_TEXTS:
         raise BadToken(name)
     found = frozenset(text for text in listed if isinstance(text, str))

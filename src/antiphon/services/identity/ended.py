@@ -16,7 +16,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from hashlib import sha256
-from typing import Literal, cast
+from typing import Literal
 
 from antiphon.core.clock import Clock
 from antiphon.core.errors import Unavailable
@@ -71,10 +71,7 @@ class TokenEnds:
         if caller.sid in self._sids:
             return "ended"
         try:
-            ended, version = cast(
-                "list[bytes | None]",
-                await self._store.client.hmget(self._key(caller.id), [f"s.{caller.sid}", "rights"]),
-            )
+            ended, version = await self._store.trips.hmget(self._key(caller.id), [f"s.{caller.sid}", "rights"])
         except Unavailable:
             return "unconfirmed" if self._users.get(caller.id, -1) < known.issued else "ended"
         holds = ended is None and (version is None or int(version) <= caller.roles_version)

@@ -10,8 +10,10 @@ from antiphon.core.revocation import Revocations
 from antiphon.core.service import service
 from antiphon.core.session import SessionSource
 from antiphon.services.identity.ended import TokenEnds
+from antiphon.services.identity.foreign import ForeignIssuers
 from antiphon.services.identity.identifier import CallerIdentifier, Sightings
 from antiphon.services.identity.keyring import Keyring
+from antiphon.services.identity.settings import IdentitySettings
 from antiphon.services.identity.signing import SigningKeySource
 from antiphon.services.identity.tokens import Tokens
 from antiphon.stores.base import Store
@@ -32,6 +34,16 @@ async def token_ends(store: Store, revocations: Revocations, clock: Clock) -> As
 async def keyring(source: SigningKeySource, clock: Clock, log: Logger) -> AsyncIterator[Keyring]:
     """The signing keys, read at first use."""
     opened = Keyring(source, clock, log)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+@service
+async def foreign_issuers(settings: IdentitySettings, clock: Clock, log: Logger) -> AsyncIterator[ForeignIssuers]:
+    """The issuers beside our own, their keys fetched at first use."""
+    opened = ForeignIssuers(settings, clock, log)
     try:
         yield opened
     finally:

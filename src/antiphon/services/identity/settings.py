@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, ClassVar, Literal
 
+import msgspec
 from msgspec import Meta
 
 from antiphon.core.errors import Fault
 from antiphon.core.info import Environment
 from antiphon.core.secrets import Secret
 from antiphon.core.settings import Settings, doc
+from antiphon.services.identity.issuer import ForeignIssuer, issuer_faults
 
 LONGEST_ACCESS = timedelta(minutes=10)
 SHORTEST_SECRET_BYTES = 32
@@ -57,6 +59,10 @@ class IdentitySettings(Settings, frozen=True):
         Meta(ge=0, le=1_000_000),
         doc("The tokens and keys whose check is remembered; who has ended is still asked."),
     ] = 10_000
+    issuers: Annotated[
+        dict[str, ForeignIssuer],
+        doc("Others whose tokens are taken: issuer, audience, algorithms, jwks_url, and their tenants and roles here."),
+    ] = msgspec.field(default_factory=dict[str, ForeignIssuer])
 
     def problems(self, environment: Environment) -> Iterable[Fault]:
         """Weak secrets are refused everywhere, a missing one in production; lives only ever get shorter."""
@@ -76,6 +82,8 @@ class IdentitySettings(Settings, frozen=True):
             yield Fault("key_time", "must be longer than 0s and 365d at most")
         if not timedelta(0) < self.reset_time <= timedelta(days=1):
             yield Fault("reset_time", "must be longer than 0s and 1d at most")
+        for fault in issuer_faults(self.issuers, self.issuer, production=environment == "production"):
+            yield Fault("issuers", fault)
 
 
 def _weakness(secret: str) -> str:

@@ -2,6 +2,7 @@
 
 #     shown                      found in              then, at every call
 #     atk_…                      the source of keys    its networks, its end, whether it was revoked (ended.py)
+#     of a foreign issuer        that issuer's keys    its end, whether it signed out (foreign.py)
 #     anything else              the signing keys      its end, whether its sign-in ended or its roles changed
 #
 # What was verified is remembered by the SHA-256 of its text until it ends, so that the signature or the database is
@@ -19,11 +20,12 @@ import msgspec
 from antiphon.core.caller import Caller
 from antiphon.core.clock import Clock, Ids
 from antiphon.core.connection import Connection
-from antiphon.core.errors import Unavailable
+from antiphon.core.errors import SetupError, Unavailable
 from antiphon.core.secrets import Secret
 from antiphon.services.identity.api_keys import key_id_of, looks_like_key, secret_digest
 from antiphon.services.identity.claims import LEEWAY, Expected, Verified, check_claims, claims_for
 from antiphon.services.identity.ended import TokenEnds
+from antiphon.services.identity.foreign import ForeignIssuers
 from antiphon.services.identity.form import BadToken, read_object, unpack
 from antiphon.services.identity.keyring import Keyring
 from antiphon.services.identity.settings import IdentitySettings
@@ -83,8 +85,12 @@ class Tokens:
         ends: TokenEnds,
         clock: Clock,
         ids: Ids,
+        foreign: ForeignIssuers | None = None,
     ) -> None:
         issuer = settings.issuer or name
+        if foreign is not None and issuer in foreign:
+            raise SetupError("identity.issuers holds our own issuer. Give identity.issuer a name of its own.")
+        self._foreign = foreign
         self._audience = settings.audience or (issuer,)
         self.expected = Expected(issuer, frozenset(self._audience))
         self._life = settings.access_time
@@ -138,15 +144,17 @@ class Tokens:
             return None
 
     async def verify(self, text: str) -> Verified:
-        """What an access token says, if it is one of ours. Raises BadToken or Unavailable.
+        """What an access token says, if it is one of ours or of an issuer we know. Raises BadToken or Unavailable.
 
         Whether it has ended, and whether its sign-in has, is asked apart.
         """
         token = unpack(text)
-        if self._keyring is None:
-            raise BadToken("kid")
-        signer = await self._keyring.verifier(token.kid)
-        verified = check_claims(read_object(signer.verify(token)), self.expected, self._clock.now())
+        verified = await self._foreign.verify(token) if self._foreign is not None else None
+        if verified is None:
+            if self._keyring is None:
+                raise BadToken("kid")
+            signer = await self._keyring.verifier(token.kid)
+            verified = check_claims(read_object(signer.verify(token)), self.expected, self._clock.now())
         if self._clock.now() >= verified.ends_at + LEEWAY:
             raise BadToken("exp")
         return verified

@@ -85,7 +85,7 @@ class Asker:
         if self._probing is not None and not patience:
             return None
         loop = asyncio.get_running_loop()
-        task: asyncio.Task[Any] = asyncio.Task(self._store.run(script, keys, args), loop=loop, eager_start=True)
+        task: asyncio.Task[Any] = asyncio.Task(self._store.trips.run(script, keys, args), loop=loop, eager_start=True)
         waiter: _Waiter = loop.create_future()
         if task.done():
             self._answered(waiter, task)

@@ -34,6 +34,8 @@ class Limits(Limiter, Background):
 
     def __init__(self, store: Store, asker: Asker, settings: LimitSettings, clock: Clock) -> None:
         self.settings = settings
+        self.splits = store.clustered
+        """Whether a step can have keys of one slot only."""
         self._store = store
         self._clock = clock
         self._local = LocalCounts(settings.kept)
@@ -128,11 +130,11 @@ class Limits(Limiter, Background):
             return
 
     async def _decide_together(self, charges: Sequence[Charge], *, patience: bool) -> Decision:
-        apart = [charge for charge in charges if charge.policy.who == "everyone"]
+        apart = [charge for charge in charges if charge.policy.who == "everyone"] if self.splits else []
         if not apart or len(apart) == len(charges):
             return await self._ask(charges, patience=patience)
-        # Those of everyone stand in another slot than the caller's own, so they are a step of their own. It comes
-        # second: what is charged and taken back between the two is then only the caller's.
+        # In a Cluster those of everyone stand in another slot than the caller's own, so they are a step of their own.
+        # It comes second: what is charged and taken back between the two is then only the caller's.
         own = [charge for charge in charges if charge.policy.who != "everyone"]
         first = await self._ask(own, patience=patience)
         if not first.passes:
@@ -175,11 +177,12 @@ class ActionGate(Gate):
         self._policies = tuple(policies)
         # Those that every action has count whoever is not known by address, so nobody is looked up for them alone.
         self._asks_who = any(names_users(policy) for policy in policies if not policy.everywhere)
-        # A cost may depend on who calls, and what is everyone's is not in the caller's slot.
-        self._sends_early = not any(callable(policy.cost) or policy.who == "everyone" for policy in policies)
+        # A cost may depend on who calls, and in a Cluster what is everyone's is not in the caller's slot.
+        apart = limits.splits and any(policy.who == "everyone" for policy in policies)
+        self._sends_early = not apart and not any(callable(policy.cost) for policy in policies)
 
     def begin(self, ctx: Context) -> Sent | None:
-        """Charge whoever came with this session the last time, while the session is read."""
+        """Charge whoever came with this credential the last time, on the trip that reads what it is worth now."""
         caller = self._limits.remembered.find(ctx) if self._sends_early else None
         if caller is None:
             return None
@@ -190,7 +193,8 @@ class ActionGate(Gate):
     async def admit(self, ctx: Context, begun: Begun | None = None) -> None:
         """Charge a call, or let what was begun be its charge."""
         if self._asks_who:
-            await _identify(ctx)
+            begun = begun or self.begin(ctx)
+            await _identify(ctx, begun)
         charges = self._charges(ctx, ctx.caller, None)
         if isinstance(begun, Sent):
             if begun.charges == charges:
@@ -233,12 +237,16 @@ class ActionGate(Gate):
             raise _over(ctx, counted)
 
 
-async def _identify(ctx: Context) -> None:
+async def _identify(ctx: Context, begun: Begun | None) -> None:
     try:
         await ctx.identify()
     except Unavailable:
         # The action is open to everybody, so it does not end because nobody can say who this is.
         ctx.log.debug("limits.caller_unknown")
+    except BaseException:
+        if begun is not None:
+            begun.withdraw()
+        raise
 
 
 def _cost(policy: Policy, ctx: Context, given: int | None) -> int:

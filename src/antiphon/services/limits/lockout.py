@@ -12,7 +12,8 @@ from msgspec import Meta
 
 from antiphon.core.clock import Clock
 from antiphon.core.context import Context
-from antiphon.core.errors import InvalidInput, TooManyCalls, Unavailable
+from antiphon.core.errors import InvalidInput, Unavailable
+from antiphon.core.limits import LockedOut
 from antiphon.core.settings import Settings, doc
 from antiphon.services.limits.asking import Asker, NoAnswer
 from antiphon.services.limits.guesses import (
@@ -105,7 +106,7 @@ class Lockout:
                 for each in begun:
                     await self._end(*each, right=False)
                 ctx.log.info("lockout.refused", seconds=result.wait // _MICROS)
-                raise TooManyCalls(
+                raise LockedOut(
                     "Too many attempts have failed. Wait, then try again.", retry_after=result.wait / _MICROS
                 )
             begun.append((slot, result, alone))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable
-from secrets import token_urlsafe
+from secrets import token_bytes
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
@@ -76,6 +77,13 @@ class Passwords:
         return hashed is not None
 
 
+def _decoy(settings: PasswordSettings) -> str:
+    """A hash that costs what every other does and that no password has: what should be a tag is random."""
+    cost = f"m={settings.memory_bytes // 1024},t={settings.passes},p={settings.lanes}"
+    salt, tag = (b64encode(token_bytes(size)).decode().rstrip("=") for size in (SALT_BYTES, TAG_BYTES))
+    return f"$argon2id$v=19${cost}${salt}${tag}"
+
+
 def _bytes(password: Secret[str]) -> bytes:
     # Lone surrogates come from a command line that was not UTF-8; they too are taken as they are.
     return password.reveal().encode("utf-8", "surrogatepass")
@@ -95,7 +103,6 @@ async def passwords(settings: PasswordSettings, info: AppInfo, log: Logger) -> A
     pool = HashingPool(threads=settings.pool_threads, waiting=settings.waiting, wait=settings.wait_time)
     try:
         refusals = await asyncio.to_thread(Refusals.bundled)
-        decoy = await pool.run(lambda: hasher.hash(token_urlsafe(32)))
-        yield Passwords(hasher, pool, refusals, info.name, decoy, log)
+        yield Passwords(hasher, pool, refusals, info.name, _decoy(settings), log)
     finally:
         await pool.close()

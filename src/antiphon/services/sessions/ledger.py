@@ -50,9 +50,7 @@ class Ledger:
 
     async def read(self, place: Place, *, moves_on: bool = True) -> Record | Absent:
         """The session at this place, its idle life moved on when that is due. One trip; two once a minute."""
-        value, held = cast(
-            "list[bytes | None]", await self._store.client.hmget(self._key(place), [place.field, RIGHTS])
-        )
+        value, held = await self._store.trips.hmget(self._key(place), [place.field, RIGHTS])
         now = self.now()
         record = self._living(decode(value), now)
         if isinstance(record, Record) and moves_on and now - record.touched >= self._touch:

@@ -208,11 +208,7 @@ class Drain:
             replaced = await swap_mark(self._database, receipt.mark)
             if replaced:
                 self.counts.losses += 1
-                self._log.error(
-                    "streams.store_emptied",
-                    hint="The store came back without its data, or is another one: jobs and events that were in it "
-                    "are lost. What is in the outbox is sent again.",
-                )
+                await self._receipts.tell_emptied(self._log)
         self._store = receipt
         if before is not None and (before.run, before.mark) != (receipt.run, receipt.mark) and self._sent:
             # It may have gone down with what it had not yet written to its disk.

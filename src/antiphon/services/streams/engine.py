@@ -25,7 +25,7 @@ class Engine:
         self.keys = Keys(store)
         self.time = StoreTime(store, clock, settings.measure_time)
         self.losses: int = 0
-        """How often this process has found the store emptied."""
+        """How often this process was the one that told that the store has come back empty."""
         self._clock = clock
         self._log = log
 

@@ -12,10 +12,12 @@
 #   {jobs.Q}:job:ID                               hash                     the job
 #   {jobs.Q}:unique:DIGEST                        string                   the id that owns the key
 #   {events.S}:log                                stream                   events
-#   {events.S}:seen:ID  :feeder:LISTENER  :gap:L  string, string, hash     guards; who feeds; what a listener missed
+#   {events.S}:seen:ID  :feeder:LISTENER          strings                  guards; who feeds
 #   {batch.B}:meta :children :outcomes            hash, list, hash         a fan-out
 #   {known}:queues :streams :workers :worker:ID   sorted sets, hash        what exists
-#   {known}:mark                                  string                   what the store is known by
+#   {known}:batches                               sorted set               unfinished fan-outs, by the next look at them
+#   {probe.N}:probe                               string                   nothing: to ask a node of a Cluster
+#   {known}:mark  :loss                           strings                  what the store is known by; a loss was told
 #
 #   id                        of                                           queue
 #   Q.UUIDv7                  a job that somebody enqueued                 Q
@@ -45,7 +47,7 @@ PRIORITIES: tuple[Priority, ...] = ("high", "normal", "low")
 LISTENER_PREFIX = "on."
 """What the names of listeners' queues begin with."""
 
-type Known = Literal["queues", "streams", "workers"]
+type Known = Literal["queues", "streams", "workers", "batches"]
 
 _QUEUE = re.compile(r"[a-z][a-z0-9-]*(?:\.[a-z][a-z0-9:_-]*)?")
 _TAIL = re.compile(r"[A-Za-z0-9:_@=-]{1,160}")
@@ -110,10 +112,6 @@ class Keys:
         """Who feeds a listener now, with a token."""
         return self._events(stream, f"feeder:{listener}")
 
-    def gap(self, stream: str, listener: str) -> str:
-        """What a listener has missed and nobody has accepted yet."""
-        return self._events(stream, f"gap:{listener}")
-
     def batch(self, batch_id: str) -> str:
         """What a batch knows of itself."""
         return self._batch(batch_id, "meta")
@@ -127,7 +125,7 @@ class Keys:
         return self._batch(batch_id, "outcomes")
 
     def known(self, kind: Known) -> str:
-        """What exists, by the time of its last use."""
+        """What exists, by the time of its last use; batches by the time of the next look at them."""
         return self._key(f"{{known}}:{kind}")
 
     def worker(self, worker_id: str) -> str:
@@ -137,6 +135,14 @@ class Keys:
     def mark(self) -> str:
         """What the store is known by, so that one that comes back empty is told from one that was only away."""
         return self._key("{known}:mark")
+
+    def probe(self, number: int) -> str:
+        """A key that is written only to ask the node on which it lies what is on its disk."""
+        return self._key(f"{{probe.{number}}}:probe")
+
+    def loss(self) -> str:
+        """Whoever makes it is the one of all processes that tells that the store has come back empty."""
+        return self._key("{known}:loss")
 
     def _jobs(self, queue: str, name: str) -> str:
         return self._key(f"{{jobs.{queue}}}:{name}")

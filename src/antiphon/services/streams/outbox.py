@@ -157,9 +157,7 @@ async def outbox(
     """Sends jobs and events after the commit of the transaction that they belong to."""
     schema.require(outbox_metadata, "outbox_metadata", "The outbox, which sends jobs and events after a commit,")
     store, streams = queues.store, queues.settings
-    receipts = Receipts(
-        store, queues.keys.mark(), ids, wait=settings.confirm_time.total_seconds(), replicas=streams.replicas
-    )
+    receipts = Receipts(store, ids, wait=settings.confirm_time.total_seconds(), replicas=streams.replicas)
     lease = Lease(database, ids.uuid7(), settings.lease_time.total_seconds(), clock)
     opened = Outbox(Drain(database, receipts, lease, settings, clock, log), supervisor, database, settings, clock)
     opened.deliver("jobs", _sender_to(queues))

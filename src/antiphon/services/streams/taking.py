@@ -13,6 +13,7 @@ from antiphon.core.clock import Clock
 from antiphon.core.log import Logger
 from antiphon.services.streams.engine import by_queue, millis
 from antiphon.services.streams.keys import GROUP
+from antiphon.services.streams.losses import tell_emptied
 from antiphon.services.streams.message import JobError, Undecodable, UnknownVersion, decode_job
 from antiphon.services.streams.settings import StreamSettings
 from antiphon.services.streams.settling import Held, Settling
@@ -34,7 +35,6 @@ from antiphon.stores.scripts.jobs.taking import Taken
 
 _LOOK_SECONDS = 0.25
 """How often a queue is looked at that cannot be waited for: one that is paused, or has a cap on all its jobs."""
-_LOSS_SECONDS = 30.0
 _GONE = ("NOGROUP", "UNBLOCKED")
 _NEVER_STARTED: dict[str, RefusedBecause] = {"gone": "gone", "lost": "lost", "paused": "paused"}
 
@@ -54,7 +54,6 @@ class Taking(Settling):
     def __init__(self, store: Store, settings: StreamSettings, clock: Clock, log: Logger) -> None:
         super().__init__(store, settings, clock, log)
         self._grouped: set[str] = set()
-        self._lost_at: float | None = None
 
     async def fetch(
         self,
@@ -84,7 +83,7 @@ class Taking(Settling):
             )
             generous: list[str] = []
             for (queue, share), fetched in zip(shares, answers, strict=True):
-                self._know(queue, made=fetched.made)
+                await self._know(queue, made=fetched.made)
                 entries += _entries(queue, fetched.entries)
                 if fetched.paused:
                     paused.add(queue)
@@ -208,16 +207,12 @@ class Taking(Settling):
         ]
         return self.keys.of_queue(queue), named
 
-    def _know(self, queue: str, *, made: bool) -> None:
-        """Groups that were there and are not mean that the store has lost everything. That is told once."""
-        if not made or queue not in self._grouped:
+    async def _know(self, queue: str, *, made: bool) -> None:
+        """Groups that were there and are not mean that the store has lost everything."""
+        if queue not in self._grouped:
             self._grouped.add(queue)
-            return
-        now = self._clock.monotonic()
-        if self._lost_at is None or now - self._lost_at > _LOSS_SECONDS:
+        elif made and await tell_emptied(self.store, self._log):
             self.losses += 1
-            self._log.error("streams.store_emptied", queue=queue)
-        self._lost_at = now
 
 
 def _shares(queues: Sequence[str], count: int) -> list[tuple[str, int]]:

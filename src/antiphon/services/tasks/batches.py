@@ -4,6 +4,8 @@ step        by                       state of the batch         interrupted, it
 keep        who calls `fan_out`      pieces, one by one         was never asked for, or the outbox goes on
 send        the job `tasks:fan-out`  `sent` children are out    goes on at `sent`; a child sent twice is one, by its id
 report      each child's worker      `outcomes` by place        is repeated: the child is settled only after it
+look        every worker, now and    `known` of all batches     begins again; finds the children whose worker died
+            then                                                between their end and their report
 stop        the job `tasks:stop`     `stopping`                 begins again; the first report of a child counts
 finish      who reports last         `finished`                 is repeated; `then` sent twice is one, by its id
 """
@@ -19,6 +21,7 @@ import msgspec
 
 from antiphon.core.errors import Conflict, NotFound, Unavailable
 from antiphon.core.job import JobState, Outcomes
+from antiphon.core.service import Background
 from antiphon.services.streams.keys import job_id, queue_of
 from antiphon.services.streams.message import BatchRef, JobMessage, decode_job
 from antiphon.services.streams.players import Play
@@ -29,13 +32,19 @@ from antiphon.stores.scripts.batches.steps import BatchKeys
 
 if TYPE_CHECKING:
     from antiphon.core.context import Context
+    from antiphon.core.runtime import Runtime
     from antiphon.services.streams.message import JobError
     from antiphon.services.streams.outbox import Row
     from antiphon.services.streams.queue import Queues
+    from antiphon.services.streams.supervisor import Supervisor
     from antiphon.services.tasks.settings import TaskSettings
+
+LOOK = "batches"
+"""The loop that looks at batches."""
 
 _AT_ONCE = 100
 _STOPPED_AT_ONCE = 20
+_LOOKED_AT_ONCE = 20
 _MOST_WAIT_SECONDS = 600.0
 """How long the job that sends waits for pieces that a transaction has left in the outbox."""
 
@@ -62,13 +71,25 @@ _read_ended = msgspec.json.Decoder(_Ended).decode
 _ACTIONS = {action.name: action for action in (send_children, stop_children)}
 
 
-class Batches(FanOut):
+class Batches(FanOut, Background):
     """The fan-outs of one store. Every method raises Unavailable when it is away."""
 
-    def __init__(self, queues: Queues, settings: TaskSettings) -> None:
+    def __init__(self, queues: Queues, supervisor: Supervisor, settings: TaskSettings) -> None:
         self._queues = queues
+        self._supervisor = supervisor
         self._store = queues.store
+        self._known = queues.keys.known("batches")
         self._life = int(settings.batch_keep_time.total_seconds() * 1000)
+        self._look = int(settings.batch_look_time.total_seconds() * 1000)
+
+    async def begin(self, runtime: Runtime) -> None:
+        """In a worker, begin to look at batches that are not finished."""
+        if "worker" in runtime.listening:
+            self._supervisor.keep(LOOK, self.look_round, vital=False)
+
+    async def close(self) -> None:
+        """Look no longer."""
+        await self._supervisor.end(LOOK)
 
     # keep
 
@@ -104,6 +125,8 @@ class Batches(FanOut):
         keys = self._keys(batch_id)
         try:
             head, sent = await self._begin(ctx, keys, pieces)
+            # Before the first child is out: from then on one may end unheard.
+            await steps.remember(self._store, self._known, batch_id, self._look)
             for piece in range(pieces):
                 children = await self._piece(keys, piece)
                 left = [child for child in children if _place(child) >= sent]
@@ -112,7 +135,7 @@ class Batches(FanOut):
                         return
                     await ctx.progress(_place(left[min(at + _AT_ONCE, len(left)) - 1]) / head.total, "sending")
             if not head.total:
-                await self._finish(keys, head)
+                await self._finish(batch_id, head)
         except Unavailable as error:
             # A full queue or a store that is away: neither is the job's own fault, and no attempt is spent on it.
             ctx.snooze(timedelta(seconds=max(1.0, error.retry_after)))
@@ -164,19 +187,61 @@ class Batches(FanOut):
             await self._queues.enqueue([_stopper(message, batch)])
             await steps.mark(self._store, keys, "stopping", 1)
         if said.complete:
-            await self._finish(keys, await self._head(keys))
+            await self._finish(batch.id, await self._head(keys))
 
-    async def _finish(self, keys: BatchKeys, head: Head | None) -> None:
+    async def _finish(self, batch_id: str, head: Head | None) -> None:
         if head is not None and bytes(head.then) != b"null":
             await self._queues.enqueue([decode_job(bytes(head.then))])
-        await steps.mark(self._store, keys, "finished", 1)
+        await steps.mark(self._store, self._keys(batch_id), "finished", 1)
+        await self._forget(batch_id)
+
+    # look
+
+    async def look_round(self) -> float:
+        """Look at batches that are not finished for a while; gives the seconds until the next round."""
+        for batch_id in await steps.overdue(self._store, self._known, _LOOKED_AT_ONCE, self._look):
+            await self.look(batch_id)
+        return self._look / 1000 / 2
+
+    async def look(self, batch_id: str) -> None:
+        """Report the children of a batch that ended unheard, and finish it when all have reported."""
+        keys = self._keys(batch_id)
+        fields = await self._store.client.hmget(keys.meta, ["head", "sent", "finished"])
+        data, sent, finished = cast("list[bytes | None]", fields)
+        if data is None or finished is not None:
+            await self._forget(batch_id)
+            return
+        head = read_head(data)
+        # Before the children are looked at: one that reports meanwhile is looked at in vain, and none is missed.
+        reported = await self._reported(keys)
+        for piece in range(head.pieces):
+            unheard = [each for each in await self._piece(keys, piece) if _place(each) not in reported]
+            out = [each for each in unheard if _place(each) < int(sent or 0)]
+            for at in range(0, len(out), _STOPPED_AT_ONCE):
+                await asyncio.gather(*(self._hear(child) for child in out[at : at + _STOPPED_AT_ONCE]))
+        if len(reported) == head.total:
+            await self._finish(batch_id, head)
+
+    async def _hear(self, child: JobMessage) -> None:
+        """Report a child that has ended, and one that is not there any more: it never will."""
+        record = await self._queues.view(child.id)
+        if record is None:
+            await self.report(child, "dead", error={"type": NotFound.type, "message": "It is not there any more."})
+        elif record.finished:
+            await self.report(child, record.state, result=record.result, error=_told(record.error))
+
+    async def _reported(self, keys: BatchKeys) -> set[int]:
+        return {int(place) for place in cast("list[bytes]", await self._store.client.hkeys(keys.outcomes))}
+
+    async def _forget(self, batch_id: str) -> None:
+        await self._store.client.zrem(self._known, batch_id)
 
     # stop
 
     async def stop(self, ctx: Context, batch_id: str) -> None:
         """Cancel every child that has not reported."""
         keys = self._keys(batch_id)
-        reported = {int(place) for place in cast("list[bytes]", await self._store.client.hkeys(keys.outcomes))}
+        reported = await self._reported(keys)
         head = await self._head(keys)
         for piece in range(0 if head is None else head.pieces):
             children = await self._piece(keys, piece)
@@ -193,14 +258,12 @@ class Batches(FanOut):
             state = "cancelled"  # it was never sent
         except Conflict:
             # It has ended, and its worker may have died before it could say so.
-            record = await self._queues.view(child.id)
-            if record is not None and record.finished:
-                await self.report(child, record.state, result=record.result, error=_told(record.error))
+            await self._hear(child)
             return
         if state == "cancelled":
             await self.report(child, "cancelled")
 
-    # look
+    # show
 
     async def outcomes(self, message: JobMessage) -> Outcomes | None:
         """What `then` finds in `ctx.job.batch`; None for every other job."""

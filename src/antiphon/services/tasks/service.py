@@ -9,6 +9,7 @@ from antiphon.core.log import Logger
 from antiphon.core.service import service
 from antiphon.services.streams.outbox import Outbox
 from antiphon.services.streams.queue import Queues
+from antiphon.services.streams.supervisor import Supervisor
 from antiphon.services.tasks.batches import Batches
 from antiphon.services.tasks.scheduler import Scheduler
 from antiphon.services.tasks.schedules import Schedules
@@ -17,9 +18,13 @@ from antiphon.services.tasks.tasks import QueuedTasks
 
 
 @service
-async def batches(queues: Queues, settings: TaskSettings) -> AsyncIterator[Batches]:
+async def batches(queues: Queues, supervisor: Supervisor, settings: TaskSettings) -> AsyncIterator[Batches]:
     """The fan-outs of the store."""
-    yield Batches(queues, settings)
+    opened = Batches(queues, supervisor, settings)
+    try:
+        yield opened
+    finally:
+        await opened.close()
 
 
 @service

@@ -25,6 +25,9 @@ class TaskSettings(Settings, frozen=True):
     batch_keep_time: Annotated[
         timedelta, doc("How long a fan-out and its outcomes are kept; each outcome begins it anew.")
     ] = timedelta(hours=24)
+    batch_look_time: Annotated[
+        timedelta, doc("How often a fan-out is looked at for children that ended while their worker died.")
+    ] = timedelta(minutes=1)
     round_time: Annotated[timedelta, doc("How often the schedules are looked at when none is due before.")] = timedelta(
         seconds=1
     )
@@ -33,6 +36,6 @@ class TaskSettings(Settings, frozen=True):
 
     def problems(self, environment: Environment) -> Iterable[Fault]:
         """Times that are none are refused."""
-        for name in ("batch_keep_time", "round_time", "late_time"):
+        for name in ("batch_keep_time", "batch_look_time", "round_time", "late_time"):
             if getattr(self, name) < timedelta(milliseconds=10):
                 yield Fault(name, "must be at least 10ms")

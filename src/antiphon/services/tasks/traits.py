@@ -10,9 +10,10 @@ from typing import Literal
 from antiphon.core.action import AnyAction
 from antiphon.core.durations import format_duration, parse_duration
 from antiphon.core.job import Priority, Tasks
-from antiphon.core.traits import Trait, answers_on
+from antiphon.core.traits import answers_on
 from antiphon.services.streams import players
 from antiphon.services.streams.keys import valid_queue
+from antiphon.services.streams.queue_trait import QueueTrait
 from antiphon.services.tasks.cron import Cron
 from antiphon.services.tasks.templates import Template
 from antiphon.services.tasks.ticks import Missed, Overlap, Period, Ticks, WallClock
@@ -24,7 +25,7 @@ type OnDead = Literal["next", "block"]
 """What a dead job in an order does to those behind it."""
 
 
-class TaskTrait(Trait):
+class TaskTrait(QueueTrait):
     """What the words of this file share: they need tasks, and inputs that can be written down."""
 
     __slots__ = ()
@@ -89,6 +90,10 @@ class AtMost(TaskTrait):
     in_order: bool = False
 
     @property
+    def word(self) -> str:
+        return "ordered" if self.in_order else "at_most"
+
+    @property
     def summary(self) -> str:
         return f"in order of {self.key.text}" if self.in_order else f"{self.limit} at a time per {self.key.text}"
 
@@ -114,6 +119,10 @@ class Recurring(TaskTrait):
     at_start: bool
     missed: Missed
     overlap: Overlap
+
+    @property
+    def word(self) -> str:
+        return self.told.partition("(")[0]
 
     @property
     def summary(self) -> str:

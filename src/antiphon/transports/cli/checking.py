@@ -67,6 +67,18 @@ async def make_report(app: App, environ: Mapping[str, str], *, deploy: bool) -> 
     return Report(environment, *counts, findings)
 
 
+async def refuse_dangers(app: App, environ: Mapping[str, str]) -> SetupError | None:
+    """Why an application must not take calls in production: every danger that the check finds. None elsewhere.
+
+    What cannot be looked at, such as a database that is away, keeps nobody from starting.
+    """
+    if environ.get(ENVIRONMENT) != "production":
+        return None
+    report = await make_report(app, environ, deploy=False)
+    dangers = [f"{each.about}: {each.message}" for each in report.findings if each.level == "danger"]
+    return SetupError(*dangers) if dangers else None
+
+
 async def _findings(app: App, environ: Mapping[str, str], *, deploy: bool) -> AsyncIterator[Finding]:
     if deploy and environ.get(ENVIRONMENT) != "production":
         yield Finding("warning", ENVIRONMENT, "Is not production here, so `serve` would not refuse what is dangerous.")

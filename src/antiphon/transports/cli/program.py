@@ -69,7 +69,8 @@ def program(app: App) -> click.Group:
 
 def _command(app: App, action: AnyAction) -> click.Command:
     def run(output: Form | None, as_whom: str | None, **given: Any) -> None:
-        who = Who(as_whom, _token(app, given.pop(_BEARER, None), as_whom), given.pop(_KEY, None))
+        token = _token(app, given.pop(_BEARER, None), as_whom)
+        who = Who(as_whom, token, given.pop(_KEY, None), given.pop(_TENANT, None))
         sys.exit(run_command(app, action, given, who, output or default_form()))
 
     return ActionCommand(
@@ -80,6 +81,7 @@ def _command(app: App, action: AnyAction) -> click.Command:
             *flags_for(action),
             click.Option(["--output"], type=click.Choice(["json", "table"]), help="How to print the result."),
             click.Option(["--as", "as_whom"], metavar="ID|EMAIL|system", help="Act as this user, or as the system."),
+            *_tenant_flag(action),
             *_token_flag(app, action),
             *_key_flag(action),
         ],
@@ -89,7 +91,15 @@ def _command(app: App, action: AnyAction) -> click.Command:
     )
 
 
-_BEARER, _KEY = "as_token", "under_key"
+_BEARER, _KEY, _TENANT = "as_token", "under_key", "in_tenant"
+
+
+def _tenant_flag(action: AnyAction) -> list[click.Option]:
+    """The flag `--tenant`, for actions without an input of that name."""
+    if any(flag_of(field) == "tenant" for field in action.schema.fields):
+        return []
+    words = "Act within this tenant: for the system, which has none, and for whoever may do this in any."
+    return [click.Option(["--tenant", _TENANT], metavar="ID|NAME", help=words)]
 
 
 def _token_flag(app: App, action: AnyAction) -> list[click.Option]:

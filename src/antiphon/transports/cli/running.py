@@ -23,8 +23,10 @@ from antiphon.core.context import Context
 from antiphon.core.errors import CallError, Defect, NotFound, SetupError
 from antiphon.core.idempotency import Replayed
 from antiphon.core.inputs.schema import Inputs
+from antiphon.core.runner import Read
 from antiphon.core.runtime import Runtime
 from antiphon.core.secrets import Secret
+from antiphon.core.tenancy import TenantDirectory
 from antiphon.transports.cli.exits import INTERRUPTED, exit_code
 from antiphon.transports.cli.flags import ask_secrets, read_flags
 from antiphon.transports.cli.printing import Form, print_error, print_item, print_note, print_result
@@ -36,12 +38,13 @@ QUIET: Mapping[str, Mapping[str, object]] = {"log": {"level": "warning"}}
 class Who(NamedTuple):
     """As whom a command is run: somebody who is named, or whoever a token stands for. Nobody where both are missing.
 
-    `key` is what this caller repeats the command under.
+    `key` is what this caller repeats the command under, and `tenant` the one that they act within.
     """
 
     named: str | None = None
     token: Secret[str] | None = None
     key: str | None = None
+    tenant: str | None = None
 
 
 class Terminal(Connection):
@@ -80,23 +83,41 @@ async def _run(app: App, action: AnyAction, given: Mapping[str, Any], who: Who, 
             ctx.client_key = who.key
             if who.named is not None and caller is not None:
                 # A command is quiet below this level, and who spoke in whose name has to be on record.
-                ctx.log.warning("cli.as", caller=caller.id or caller.kind)
+                ctx.log.warning("cli.as", caller=caller.id or caller.kind, tenant=who.tenant or caller.tenant_id)
             with _upload_folder(runtime, action) as folder:
-                await _answer(runtime, action, ctx, given, folder, form)
+                await _answer(ctx, action, _reader(ctx, action, who, folder), given, form)
     except (CallError, Defect, SetupError) as error:
         print_error(error, request_id, datetime.now(UTC), form)
         return exit_code(error)
     return 0
 
 
-async def _answer(
-    runtime: Runtime, action: AnyAction, ctx: Context, given: Mapping[str, Any], folder: Path, form: Form
-) -> None:
-    runner = runtime.runner(action.name)
+def _reader(ctx: Context, action: AnyAction, who: Who, folder: Path) -> Read:
+    """Reads the flags. It enters the tenant first: the rule has said by then how far the caller reaches."""
 
     def read(flags: Mapping[str, Any]) -> Inputs:
         return read_flags(action, flags, folder)
 
+    async def enter_and_read(flags: Mapping[str, Any]) -> Inputs:
+        assert who.tenant is not None  # noqa: S101  # it is read like this only then
+        await ctx.identify()
+        await _enter(ctx, who.tenant)
+        return read(flags)
+
+    return read if who.tenant is None else enter_and_read
+
+
+async def _enter(ctx: Context, which: str) -> None:
+    """Work within a tenant. One that is not there looks like one that this caller may not enter."""
+    directory = ctx.runtime.find(TenantDirectory)
+    tenant_id = which if directory is None else await directory.find_tenant(which)
+    if tenant_id is None:
+        raise NotFound
+    ctx.as_tenant(tenant_id)
+
+
+async def _answer(ctx: Context, action: AnyAction, read: Read, given: Mapping[str, Any], form: Form) -> None:
+    runner = ctx.runtime.runner(action.name)
     if action.streams:
         async for item in await runner.open_stream(ctx, read, given):
             print_item(item)

@@ -17,6 +17,7 @@ from antiphon.core.errors import SetupError
 from antiphon.core.log import Logger
 from antiphon.core.runtime import Runtime
 from antiphon.transports.cli.channel import Ready
+from antiphon.transports.cli.checking import refuse_dangers
 from antiphon.transports.cli.crew import Crew
 from antiphon.transports.cli.exits import SETUP
 from antiphon.transports.cli.ground import Ground, on_ground
@@ -54,6 +55,9 @@ def serve(app: App, greet: Greet, wishes: Wishes) -> int:
     environ = wishes.environ()
     if place is not None:
         return _run(_serve(app, greet, environ, wishes.listen, Membership(place)))
+    refusal = None if wishes.reload else _run(refuse_dangers(app, environ))
+    if refusal is not None:
+        return _tell(app, refusal)
     try:
         ground = Ground.of(app, environ)
     except Exception as error:
@@ -71,10 +75,14 @@ def work(app: App, greet: Greet, wishes: Wishes) -> int:
     """Work through jobs until SIGTERM or SIGINT, in this process alone; gives the exit code."""
     if not any(transport.name == "worker" for transport in app.transports):
         return _tell(app, SetupError(f"{app.name} has no transport that runs jobs. Add Worker() to it."))
-    return _run(_serve(app, greet, wishes.environ(), wishes.listen, None))
+    environ = wishes.environ()
+    refusal = _run(refuse_dangers(app, environ))
+    if refusal is not None:
+        return _tell(app, refusal)
+    return _run(_serve(app, greet, environ, wishes.listen, None))
 
 
-def _run(work: Coroutine[Any, Any, int]) -> int:
+def _run[T](work: Coroutine[Any, Any, T]) -> T:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
 

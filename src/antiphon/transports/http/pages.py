@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 from antiphon.core.action import AnyAction
 from antiphon.core.errors import Conflict
-from antiphon.core.limits import Limiter
 from antiphon.transports.http.answers import NO_STORE, REVALIDATE, VARY
 from antiphon.transports.http.connection import NO_PATH_INPUTS
 from antiphon.transports.http.errors import PRECONDITION_FAILED
 from antiphon.transports.http.kept import SHARED, Kept
 from antiphon.transports.http.openapi.document import openapi
-from antiphon.transports.http.openapi.errors import ErrorRow, error_rows
+from antiphon.transports.http.openapi.errors import ErrorRow, Ground, error_rows
 from antiphon.transports.http.page_policy import page_headers
 from antiphon.wire.request import Request
 from antiphon.wire.response import Answer, Headers, Response
@@ -97,11 +96,11 @@ class DocsPages:
     def pages(self) -> list[tuple[str, Page]]:
         """Each page with its path."""
         runtime = self._server.runtime
-        info, limited = runtime.info, runtime.find(Limiter) is not None
+        info, ground = runtime.info, Ground.of(runtime)
         actions = list[AnyAction](runtime.actions.values())
         return [
             ("/docs", SwaggerPage(self._server)),
-            ("/docs/openapi.json", self._page("application/json", lambda: openapi(info, actions, limited=limited))),
+            ("/docs/openapi.json", self._page("application/json", lambda: openapi(info, actions, ground))),
             ("/docs/errors", self._page(HTML, lambda: errors_page(info.name, error_rows(actions)))),
             ("/docs/pages.css", self._asset(ASSETS / "pages.css", "text/css; charset=utf-8")),
             ("/docs/favicon.png", self._asset(SWAGGER / "favicon-32x32.png", "image/png")),

@@ -12,6 +12,7 @@ A path is compared after decoding, segment by segment, so `%2F` never becomes a 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from antiphon.core.errors import SetupError
@@ -107,6 +108,16 @@ class Router(Generic[E]):
         resource = Resource[E](prefix + pattern.pattern)
         self._regular.append((pattern, prefix, resource))
         return resource
+
+    def resources(self) -> Iterator[Resource[E]]:
+        """Whatever answers at all: an inventory."""
+        nodes = [self._root]
+        while nodes:
+            node = nodes.pop()
+            nodes += [*node.fixed.values(), *([] if node.place is None else [node.place])]
+            if node.resource is not None:
+                yield node.resource
+        yield from (resource for _, _, resource in self._regular)
 
     def resource(self, path: bytes) -> tuple[Resource[E], list[str] | dict[str, str]]:
         """What answers at a path, and the texts of its places. Raises a 404 that names a near path."""

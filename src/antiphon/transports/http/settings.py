@@ -63,6 +63,7 @@ class HttpSettings(Settings, frozen=True):
     header_bytes: Annotated[Size, doc("All headers of a request together.")] = 32 * 1024
     one_header_bytes: Annotated[Size, doc("One header of a request.")] = 8 * 1024
     header_count: Annotated[Count, doc("The number of headers of a request.")] = 100
+    cookie_bytes: Annotated[Size, doc("All cookies of a request together.")] = 8 * 1024
     header_time: Annotated[timedelta, doc("The time a head has to arrive, from its first byte.")] = timedelta(
         seconds=10
     )
@@ -150,4 +151,10 @@ def bounds_of(settings: HttpSettings) -> Bounds:
 
 def head_bounds_of(settings: HttpSettings) -> HeadBounds:
     """What the head of a request is bounded by, whichever server read it."""
-    return HeadBounds(settings.url_bytes, settings.header_bytes, settings.one_header_bytes, settings.header_count)
+    return HeadBounds(
+        settings.url_bytes,
+        settings.header_bytes,
+        settings.one_header_bytes,
+        settings.header_count,
+        settings.cookie_bytes,
+    )

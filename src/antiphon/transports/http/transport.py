@@ -13,7 +13,6 @@ from antiphon.core.app import App
 from antiphon.core.context import Context
 from antiphon.core.deploy import Finding, Review
 from antiphon.core.errors import NotFound, SetupError
-from antiphon.core.limits import Limiter
 from antiphon.core.member import Member
 from antiphon.core.runtime import Runtime
 from antiphon.core.session import Identifier
@@ -26,7 +25,8 @@ from antiphon.transports.http.doors import Doors, tls_of
 from antiphon.transports.http.endpoint import Endpoint
 from antiphon.transports.http.guarded import NO_TOKEN, guarded
 from antiphon.transports.http.leftovers import sweep_uploads
-from antiphon.transports.http.openapi.document import openapi
+from antiphon.transports.http.openapi.document import openapi, undescribed
+from antiphon.transports.http.openapi.errors import Ground
 from antiphon.transports.http.pages import DocsPages
 from antiphon.transports.http.probes import Alive, MetricsPage, Ready
 from antiphon.transports.http.routes import Route
@@ -120,6 +120,8 @@ class Http(HttpSurface):
             if on and rule is None and not review.has(Identifier):
                 message = f"Is on for admins, and nothing here knows who calls. Write Http({page}=anyone), or a module."
                 yield Finding("danger", f"http.{page}", message)
+        for action, why in undescribed(review.info, review.actions):
+            yield Finding("warning", action.name, f"Keeps the OpenAPI document from being made: {why}")
         readings: list[tuple[str, Callable[[], object]]] = [
             ("http.hosts", lambda: Hosts(settings.hosts)),
             ("http.trusted_proxies", lambda: TrustedProxies(settings.trusted_proxies)),
@@ -287,8 +289,8 @@ class Http(HttpSurface):
         """The OpenAPI document of every route, as JSON; the same bytes on every start of one version."""
         if self._document is None:
             runtime = self.server.runtime
-            limited = runtime.find(Limiter) is not None
-            self._document = openapi(runtime.info, list[AnyAction](runtime.actions.values()), limited=limited)
+            actions = list[AnyAction](runtime.actions.values())
+            self._document = openapi(runtime.info, actions, Ground.of(runtime))
         return self._document
 
 

@@ -35,6 +35,7 @@ from antiphon.transports.websocket.frames import (
     Hello,
     Malformed,
     Said,
+    SocketUser,
     error_frame,
     hello_frame,
     read_frame,
@@ -64,6 +65,7 @@ class SocketClient:
         "_outlet",
         "_pinged_at",
         "_rate",
+        "_user",
         "connection",
         "desk",
         "heard_at",
@@ -75,7 +77,7 @@ class SocketClient:
 
     socket: Socket
 
-    def __init__(self, desk: Desk, connection: SocketConnection, standing: Standing) -> None:
+    def __init__(self, desk: Desk, connection: SocketConnection, standing: Standing, user: SocketUser | None) -> None:
         self.desk = desk
         self.connection = connection
         self.standing = standing
@@ -87,6 +89,7 @@ class SocketClient:
         self._pinged_at: float | None = None
         self.leaving_at: float | None = None
         self._malformed = 0
+        self._user = user
         self._outlet: Outlet | None = None
         self._calls: SocketCalls | None = None
 
@@ -100,7 +103,7 @@ class SocketClient:
             hello_frame(
                 Hello(
                     connection_id=self.connection.id,
-                    user={"id": self.caller.id} if self.caller.kind == "user" else None,
+                    user=self._user,
                     ping_seconds=settings.ping_time.total_seconds(),
                     frame_bytes=settings.frame_bytes,
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from ipaddress import ip_address
 from math import inf
 from random import randrange
@@ -22,16 +22,21 @@ from antiphon.core.runtime import Runtime
 from antiphon.core.standing import Standing, find_standing
 from antiphon.core.traits import answers_on
 from antiphon.services.channels.channels import Channels
+from antiphon.services.limits.who import address_of
+from antiphon.stores.base import Store
 from antiphon.transports.websocket import errors
 from antiphon.transports.websocket.calls import unreachable
 from antiphon.transports.websocket.client import SocketClient
 from antiphon.transports.websocket.metrics import shown_code
+from antiphon.transports.websocket.seats import HOLD_EVERY_SECONDS, Seats
 from antiphon.transports.websocket.settings import WebsocketSettings
 
 SWEEP_SECONDS = 1.0
 
 CHECKED_AT_ONCE = 500
 """Sockets that a sweep looks at before everything else has its turn again."""
+USERS_AT_ONCE = 100
+"""Users whose seats are held in one trip to the store."""
 LOOKS_AT_ONCE = 8
 LOOK_AGAIN_SECONDS = 5.0
 
@@ -56,6 +61,8 @@ class Desk:
         self.dropped = 0
         self.now = runtime.clock.monotonic
         self._runners: dict[str, Runner] = {}
+        self.seats = Seats(runtime.find(Store), settings.per_user)
+        self._hold_at = 0.0
         self._by_user: dict[str, set[SocketClient]] = {}
         self._by_session: dict[str, set[SocketClient]] = {}
         self._by_address: dict[str, int] = {}
@@ -93,14 +100,15 @@ class Desk:
 
     # Who is here
 
-    def admit(self, caller: Caller, address: str, *, counted: bool) -> None:
+    async def admit(self, caller: Caller, connection: Connection, *, counted: bool) -> None:
         """Raise TooManyCalls when this user, or this address, has as many sockets as it may; Unavailable in a drain."""
         if self.draining:
             raise Unavailable("The server is about to go away. Try again soon.", retry_after=1.0)
         if caller.kind == "user":
-            if len(self._by_user.get(caller.id, ())) >= self.settings.per_user:
-                raise TooManyCalls("You have as many sockets open as you may.", retry_after=5.0)
-        elif counted and self._by_address.get(address, 0) >= self.settings.per_address:
+            here = len(self._by_user.get(caller.id, ()))
+            if here >= self.settings.per_user or not await self.seats.take(caller.id, connection.id):
+                raise TooManyCalls(_TOO_MANY, retry_after=5.0)
+        elif counted and self._by_address.get(address_of(connection), 0) >= self.settings.per_address:
             raise TooManyCalls("This address has as many sockets open as it may.", retry_after=5.0)
 
     def enter(self, client: SocketClient) -> None:
@@ -119,6 +127,7 @@ class Desk:
         if client in self.clients:
             self.clients.discard(client)
             self._count(client, -1)
+            self._give_back(client.caller, client)
             self.closes[shown_code(code)] += 1
         if client.watches and self.channels is not None:
             # Whoever has closed in good order, or may not stay, is gone at once; everybody else may come back.
@@ -133,7 +142,7 @@ class Desk:
         if caller.kind == "user":
             _index(self._by_user, caller.id, client, by)
         else:
-            address = client.connection.identifier
+            address = address_of(client.connection)
             self._by_address[address] = self._by_address.get(address, 0) + by
             if not self._by_address[address]:
                 del self._by_address[address]
@@ -142,7 +151,33 @@ class Desk:
         """Those that were admitted side by side, and those that signed in later, are counted here."""
         caller = client.caller
         if caller.kind == "user" and len(self._by_user[caller.id]) > self.settings.per_user:
-            client.end(errors.TOO_MANY, "You have as many sockets open as you may.")
+            client.end(errors.TOO_MANY, _TOO_MANY)
+
+    def _begin(self, step: Coroutine[Any, Any, None]) -> None:
+        task = self.loop.create_task(step)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def _give_back(self, caller: Caller, client: SocketClient) -> None:
+        if caller.kind == "user":
+            self._begin(self.seats.leave(caller.id, client.connection.id))
+
+    async def _seat(self, client: SocketClient) -> None:
+        """Somebody has signed in on an open socket, which may be one too many on all nodes together."""
+        caller = client.caller
+        if not await self.seats.take(caller.id, client.connection.id):
+            client.end(errors.TOO_MANY, _TOO_MANY)
+        elif client.caller.id != caller.id or client not in self.clients:
+            await self.seats.leave(caller.id, client.connection.id)
+
+    async def _hold_seats(self) -> None:
+        users = [*self._by_user]
+        for at in range(0, len(users), USERS_AT_ONCE):
+            ids = {
+                user: [client.connection.id for client in self._by_user.get(user, ())]
+                for user in users[at : at + USERS_AT_ONCE]
+            }
+            await asyncio.gather(*(self.seats.hold(user, held) for user, held in ids.items() if held))
 
     # Who they are
 
@@ -150,12 +185,17 @@ class Desk:
         """Somebody has signed in on a socket, or out, or was looked at."""
         if client not in self.clients:
             return
-        same = standing.caller == client.caller
+        before = client.caller
+        same = standing.caller == before
         self._count(client, -1)
         client.standing = standing
         self._count(client, 1)
         if same:
             return
+        if before.id != standing.caller.id:
+            self._give_back(before, client)
+            if standing.caller.kind == "user":
+                self._begin(self._seat(client))
         self._end_if_over(client)
         if self.channels is not None and client.watches:
             self.channels.ask_watcher(client)
@@ -183,9 +223,7 @@ class Desk:
     def look(self, client: SocketClient) -> None:
         """Find out, beside, whether somebody is still who they were."""
         standing = client.standing = client.standing._replace(look_at=inf)
-        task = self.loop.create_task(self._look(client, standing))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        self._begin(self._look(client, standing))
 
     async def _look(self, client: SocketClient, before: Standing) -> None:
         async with self._looking:
@@ -216,6 +254,9 @@ class Desk:
             client.check(now)
 
     def _tick(self) -> None:
+        if self.now() >= self._hold_at:
+            self._hold_at = self.now() + HOLD_EVERY_SECONDS
+            self._begin(self._hold_seats())
         self._check_some([*self.clients], 0)
 
     def _check_some(self, clients: list[SocketClient], begin: int) -> None:
@@ -276,6 +317,7 @@ class Desk:
             await asyncio.wait(self.tasks, timeout=UNDO_SECONDS)
 
 
+_TOO_MANY = "You have as many sockets open as you may."
 _ENDS = {
     "session": (errors.ENDED, "Signed out."),
     "moved": (errors.MOVED, "The session has a new id. Come back with it."),

@@ -155,11 +155,18 @@ def error_frame(frame_id: FrameId | None, error: ErrorObject, *, is_replayed: bo
     return b'{"id":%b,"error":%b%b}' % (_encode(frame_id), _encode(error), _REPLAYED if is_replayed else b"")
 
 
+class SocketUser(msgspec.Struct):
+    """Who a socket is; `name` is empty where nothing knows it."""
+
+    id: str
+    name: str
+
+
 class Hello(msgspec.Struct, rename="camel"):
     """What the server says first."""
 
     connection_id: str
-    user: dict[str, str] | None
+    user: SocketUser | None
     ping_seconds: float
     frame_bytes: int
     version: int = VERSION

@@ -39,7 +39,7 @@ class WebsocketSettings(Settings, frozen=True):
     )
     sign_in_time: Annotated[timedelta, doc("How long an anonymous socket has to sign in.")] = timedelta(seconds=10)
     anonymous: Annotated[bool, doc("Whether sockets may stay anonymous.")] = False
-    per_user: Annotated[Count, doc("The sockets of one user at once, in one process.")] = 20
+    per_user: Annotated[Count, doc("The sockets of one user at once, on all nodes together.")] = 20
     per_address: Annotated[
         Count, doc("The anonymous sockets of one address at once; loopback and trusted proxies apart.")
     ] = 100

@@ -13,23 +13,16 @@ from antiphon.core.inputs.kinds import Struct
 from antiphon.core.session import CredentialShown
 from antiphon.core.standing import find_standing
 from antiphon.transports.websocket.calls import Run, told_of
-from antiphon.transports.websocket.frames import Said, result_frame
+from antiphon.transports.websocket.frames import Said, SocketUser, result_frame
 
 if TYPE_CHECKING:
     from antiphon.transports.websocket.client import SocketClient
 
 
-class SocketUser(Struct):
-    """Who a socket is now; `name` is empty where nothing knows it."""
-
-    id: str
-    name: str
-
-
 class TokenTaken(Struct):
     """The answer to a token: whose it is, and when the socket ends unless another one is shown before."""
 
-    user: SocketUser
+    user: SocketUser | None
     expires_at: datetime | None
 
 
@@ -47,7 +40,7 @@ async def take_token(client: SocketClient, said: Said, run: Run) -> None:
         if not standing.caller.signed_in:
             raise NotSignedIn("The token is of no use. Sign in with session:create, or refresh it.")
         shown = ctx.told(CredentialShown)
-        answer = TokenTaken(await _user(ctx), shown.ends_at if shown is not None else None)
+        answer = TokenTaken(await socket_user(ctx), shown.ends_at if shown is not None else None)
         if client.socket.is_open and not run.is_silent:
             client.connection.show(str(said.token))
             client.desk.stand(client, standing)
@@ -60,6 +53,9 @@ async def take_token(client: SocketClient, said: Said, run: Run) -> None:
             client.fail(said.id, Unavailable("The server goes away. Ask again."), ctx.request_id)
 
 
-async def _user(ctx: Context) -> SocketUser:
+async def socket_user(ctx: Context) -> SocketUser | None:
+    """The user who calls, by name, or None for nobody."""
+    if ctx.caller.kind != "user":
+        return None
     names = ctx.runtime.find(MemberNames)
     return SocketUser(ctx.caller.id, await names.name_of(ctx.caller.id) if names is not None else "")

@@ -20,6 +20,7 @@ from antiphon.transports.websocket.desk import Desk, is_counted
 from antiphon.transports.websocket.frames import SUBPROTOCOL
 from antiphon.transports.websocket.metrics import SocketCollector
 from antiphon.transports.websocket.settings import WebsocketSettings
+from antiphon.transports.websocket.tokens import socket_user
 
 PATH = "/ws"
 
@@ -71,10 +72,11 @@ class Websocket:
         if ctx.told(SessionEnded) is not None:
             # Its cookie is of no use any more: no call of this socket is to ask for it again.
             connection.sign_out()
-        address = connection.identifier
-        desk.admit(standing.caller, address, counted=is_counted(address) and not self._is_proxy(address))
+        user, address = await socket_user(ctx), connection.identifier
+        # The last step that can fail: from here on a seat is taken.
+        await desk.admit(standing.caller, connection, counted=is_counted(address) and not self._is_proxy(address))
         return SocketOpening(
-            inbox=SocketClient(desk, connection, standing),
+            inbox=SocketClient(desk, connection, standing, user),
             limit_bytes=desk.settings.frame_bytes,
             subprotocols=(SUBPROTOCOL,),
             deflates=desk.settings.deflate,

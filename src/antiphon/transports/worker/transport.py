@@ -10,7 +10,6 @@ from secrets import token_hex
 
 from antiphon.core.errors import SetupError
 from antiphon.core.runtime import Runtime
-from antiphon.core.traits import answers_on
 from antiphon.services.metrics import Metrics
 from antiphon.services.streams.consumer import Consumer
 from antiphon.services.streams.job_counts import JobCounts

@@ -62,7 +62,8 @@ class Fields(Head):
         if len(raw) > bounds.header_bytes + BESIDE_HEADER_BYTES * (bounds.header_count + 1):
             raise headers_too_large(f"The headers are longer than {bounds.header_bytes:,} bytes.")
         # What `raw` holds beside the headers only makes it look at some that are small enough.
-        if raw.count(b"\r\n") > bounds.header_count + 1 or len(raw) > min(bounds.one_header_bytes, bounds.header_bytes):
+        least = min(bounds.one_header_bytes, bounds.header_bytes, bounds.cookie_bytes)
+        if raw.count(b"\r\n") > bounds.header_count + 1 or len(raw) > least:
             bounds.check_fields(self._all())
 
     def _framing(self) -> int:

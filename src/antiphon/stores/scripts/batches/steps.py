@@ -10,6 +10,11 @@ from antiphon.stores.script import Script
 _PUT = Script.beside(__file__, "put.lua")
 _MARK = Script.beside(__file__, "mark.lua")
 _REPORT = Script.beside(__file__, "report.lua")
+_REMEMBER = Script.beside(__file__, "remember.lua")
+_OVERDUE = Script.beside(__file__, "overdue.lua")
+
+_KNOWN_SECONDS = 30 * 86_400
+"""How long what is known of unfinished batches is kept after its last use."""
 
 
 class BatchKeys(NamedTuple):
@@ -44,3 +49,14 @@ async def report(
     """Note how a child ended, and learn what is left to do."""
     answer = cast("list[int]", await store.run(_REPORT, keys, [place, outcome, word, total, life_millis]))
     return Reported(*map(bool, answer))
+
+
+async def remember(store: Store, known: str, batch_id: str, look_millis: int) -> None:
+    """Remember that a batch is not finished, and when to look at it for the first time."""
+    await store.run(_REMEMBER, [known], [batch_id, look_millis, _KNOWN_SECONDS])
+
+
+async def overdue(store: Store, known: str, count: int, look_millis: int) -> list[str]:
+    """Take unfinished batches that it is time to look at; nobody is given the same ones before the next look."""
+    found = cast("list[bytes]", await store.run(_OVERDUE, [known], [count, look_millis, _KNOWN_SECONDS]))
+    return [each.decode() for each in found]

@@ -12,10 +12,11 @@ import msgspec
 
 from antiphon.core.access import Allow
 from antiphon.core.action import AnyAction
+from antiphon.core.errors import SetupError
 from antiphon.core.info import AppInfo
 from antiphon.core.traits import Deprecated
-from antiphon.transports.http.openapi.errors import error_rows, takes_base
-from antiphon.transports.http.openapi.inputs import IF_MATCH, IF_NONE_MATCH, Taken
+from antiphon.transports.http.openapi.errors import BARE, Ground, error_rows, takes_base, takes_key
+from antiphon.transports.http.openapi.inputs import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, Taken
 from antiphon.transports.http.openapi.places import shown_path
 from antiphon.transports.http.openapi.responses import HEADERS, Responses
 from antiphon.transports.http.openapi.schemas import Node, Schemas
@@ -34,14 +35,14 @@ _SECURITY_SCHEMES: Node = {
 }
 
 
-def openapi(info: AppInfo, actions: Sequence[AnyAction], *, limited: bool = False) -> bytes:
-    """The OpenAPI 3.1 document of every action that has a route, as JSON; `limited` says that calls are.
+def openapi(info: AppInfo, actions: Sequence[AnyAction], ground: Ground = BARE) -> bytes:
+    """The OpenAPI 3.1 document of every action that has a route, as JSON; `ground` is what stands around them all.
 
     Raises SetupError, with the place, for a type that has no JSON Schema.
     """
     routed = sorted((action for action in actions if action.traits_of(Route)), key=lambda action: action.name)
     schemas = Schemas()
-    responses = Responses(schemas, error_rows(routed), limited=limited)
+    responses = Responses(schemas, error_rows(routed), ground)
     paths: dict[str, dict[str, Node]] = {}
     for operation_id, action, route in _operations(routed):
         path, method = shown_path(route), route.method.lower()
@@ -64,6 +65,15 @@ def openapi(info: AppInfo, actions: Sequence[AnyAction], *, limited: bool = Fals
         },
     }
     return msgspec.json.encode(document)
+
+
+def undescribed(info: AppInfo, actions: Sequence[AnyAction]) -> Iterator[tuple[AnyAction, str]]:
+    """Every action that a document cannot be made with, and why."""
+    for action in actions:
+        try:
+            openapi(info, [action])
+        except SetupError as error:
+            yield action, str(error)
 
 
 def _operations(actions: Sequence[AnyAction]) -> Iterator[tuple[str, AnyAction, Route]]:
@@ -89,6 +99,8 @@ def _operation(operation_id: str, action: AnyAction, route: Route, schemas: Sche
     if deprecated is not None:
         description = f"Deprecated: {deprecated.reason}\n\n{description.strip()}"
     parameters = taken.parameters(schemas)
+    if takes_key(action, responses.ground):
+        parameters.append(IDEMPOTENCY_KEY)
     if takes_base(action, route):
         parameters.append(IF_MATCH)
     if route.safe and action.trait(ETag) is not None:

@@ -20,9 +20,11 @@ from antiphon.core.errors import (
     TooManyCalls,
     Unavailable,
 )
+from antiphon.core.idempotency import Idempotency
 from antiphon.core.inputs.types import alternatives, plain
-from antiphon.core.limits import is_limited
+from antiphon.core.limits import Limiter, is_limited
 from antiphon.core.results import Download
+from antiphon.core.runtime import Runtime
 from antiphon.core.traits import Raises
 from antiphon.transports.http.errors import PRECONDITION_FAILED, STATUS
 from antiphon.transports.http.openapi.inputs import Taken
@@ -54,19 +56,30 @@ def raised(action: AnyAction) -> Iterator[type[CallError]]:
         yield from trait.errors
 
 
-def errors_of(
-    action: AnyAction, route: Route, rows: Mapping[str, ErrorRow], *, limited: bool = False
-) -> list[ErrorRow]:
-    """The errors that one operation can answer with, by status; the table is that of `responses`.
+class Ground(NamedTuple):
+    """What stands around every operation of an application: whether limits are decided, and answers kept under keys."""
 
-    `limited` says that limits are decided here at all.
-    """
+    limited: bool = False
+    keyed: bool = False
+
+    @classmethod
+    def of(cls, runtime: Runtime) -> Ground:
+        """What an application that has started has."""
+        return cls(runtime.find(Limiter) is not None, runtime.find(Idempotency) is not None)
+
+
+BARE = Ground()
+"""An application with neither."""
+
+
+def errors_of(action: AnyAction, route: Route, rows: Mapping[str, ErrorRow], ground: Ground = BARE) -> list[ErrorRow]:
+    """The errors that one operation can answer with, by status; the table is that of `responses`."""
     taken = Taken(action, route)
     allow = action.trait(Allow)
     names: set[str] = {Defect.type, Unavailable.type, TimedOut.type}
     if allow is not None and not allow.open:
         names |= {NotSignedIn.type, Forbidden.type}
-    if limited and is_limited(action):
+    if ground.limited and is_limited(action):
         names.add(TooManyCalls.type)
     if action.schema.fields:
         names |= {"MALFORMED", InvalidInput.type}
@@ -76,6 +89,8 @@ def errors_of(
         names.add("NOT_ACCEPTABLE")
     elif any(plain(option) is Download for option in alternatives(action.result)):
         names.add("RANGE_NOT_SATISFIABLE")
+    if takes_key(action, ground):
+        names |= {Conflict.type, InvalidInput.type, TooManyCalls.type}
     names |= {error.type for error in raised(action)}
     found = [rows[name] for name in names]
     if takes_base(action, route):
@@ -87,6 +102,11 @@ def errors_of(
 def takes_base(action: AnyAction, route: Route) -> bool:
     """Whether `If-Match` means something to it: it writes, and what it writes to can have moved on."""
     return not route.safe and any(_conflicts(action))
+
+
+def takes_key(action: AnyAction, ground: Ground) -> bool:
+    """Whether an `Idempotency-Key` means something to it: it changes something, and its answer is one."""
+    return ground.keyed and not action.reads_only and not action.streams
 
 
 def _conflicts(action: AnyAction) -> Iterator[type[CallError]]:

@@ -39,6 +39,14 @@ IF_NONE_MATCH: Node = {
     "required": False,
     "schema": {"type": "string"},
 }
+IDEMPOTENCY_KEY: Node = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Names this call and every repeat of it: the first answer is kept, and given again with "
+    "`Idempotent-Replayed`; nothing is done twice. The key belongs to this caller and this operation.",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
 
 
 class Taken:

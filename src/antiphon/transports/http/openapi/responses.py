@@ -8,6 +8,7 @@ REQUEST_TIMEOUT, TOO_LARGE, UNSUPPORTED_…        it has a body
 NOT_ACCEPTABLE                                   it streams
 RANGE_NOT_SATISFIABLE                            it gives a file
 those of `raises(...)`                           always; a Conflict of a call that writes is 412 with `If-Match`
+CONFLICT, INVALID_INPUT, TOO_MANY_CALLS          it takes an `Idempotency-Key`
 DEFECT, UNAVAILABLE, TIMED_OUT                   always
 everything that any request can meet             `default`
 """
@@ -25,7 +26,7 @@ from antiphon.core.inputs.types import alternatives, is_struct, plain, without
 from antiphon.core.results import Download
 from antiphon.transports.base import ErrorEnvelope
 from antiphon.transports.http.errors import JSON, PROBLEM, Problem
-from antiphon.transports.http.openapi.errors import ErrorRow, errors_of
+from antiphon.transports.http.openapi.errors import ErrorRow, Ground, errors_of, takes_key
 from antiphon.transports.http.openapi.kinds import BINARY
 from antiphon.transports.http.openapi.schemas import Node, Schemas
 from antiphon.transports.http.routes import ETag, Route
@@ -36,6 +37,10 @@ DEFAULT = "Error"
 
 HEADERS: Node = {
     "Content-Range": {"description": "Which bytes of how many these are.", "schema": {"type": "string"}},
+    "Idempotent-Replayed": {
+        "description": "`true`: this was answered before under the same key, and nothing was done now.",
+        "schema": {"type": "string", "const": "true"},
+    },
     "ETag": {"description": "The version of what is answered.", "schema": {"type": "string"}},
     "Location": {"description": "The path of what was made.", "schema": {"type": "string"}},
     "Retry-After": {"description": "The seconds after which to ask again.", "schema": {"type": "integer"}},
@@ -47,10 +52,10 @@ _HEADERS_OF_ERRORS = {401: "WWW-Authenticate", 416: "Content-Range", 429: "Retry
 class Responses:
     """The answers of the operations of one document; errors are described once and shared."""
 
-    def __init__(self, schemas: Schemas, rows: Mapping[str, ErrorRow], *, limited: bool) -> None:
+    def __init__(self, schemas: Schemas, rows: Mapping[str, ErrorRow], ground: Ground) -> None:
         self._schemas = schemas
         self._rows = rows
-        self._limited = limited
+        self.ground = ground
         self._envelope = schemas.of(ErrorEnvelope, "the error object")
         self._error_content: Node = {
             JSON: {"schema": self._envelope},
@@ -86,10 +91,12 @@ class Responses:
         nothing = NoneType in kinds
         content = self._content(action, kinds, owner)
         etag = action.trait(ETag) is not None
-        headers = (["Location"] if route.location else []) + (["ETag"] if etag else [])
+        replayed = ["Idempotent-Replayed"] if takes_key(action, self.ground) else []
+        headers = [*replayed, *(["Location"] if route.location else []), *(["ETag"] if etag else [])]
         for status in documented_statuses(route):
             if nothing and (status == 200 or not content):
-                found[204 if status == 200 else status] = _response(204 if status == 200 else status)
+                empty = 204 if status == 200 else status
+                found[empty] = _response(empty, headers=replayed)
             if content:
                 found[status] = _response(status, content=content, headers=headers)
         if etag and route.safe:
@@ -114,7 +121,7 @@ class Responses:
     # Errors
 
     def _errors_of(self, action: AnyAction, route: Route) -> list[ErrorRow]:
-        return errors_of(action, route, self._rows, limited=self._limited)
+        return errors_of(action, route, self._rows, self.ground)
 
     def _error(self, status: int, rows: list[ErrorRow]) -> Node:
         headers = [_HEADERS_OF_ERRORS[status]] if status in _HEADERS_OF_ERRORS else []

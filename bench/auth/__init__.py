@@ -1,0 +1,1 @@
+"""What identity costs: sessions, tokens, keys and limits on a call, and what sign-ins do to everybody else."""
