@@ -20,6 +20,7 @@ TEXT = b"Sing, goddess, of the anger of Achilles.\n"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 FIELDS = {
     "id", "name", "type", "sizeBytes", "sha256", "description", "createdAt", "jobId", "processedAt", "width", "height",
+    "scannedAt", "refusedAt",
 }  # fmt: skip
 
 pytestmark = pytest.mark.lasting_keys("{jobs.*", "{known}*")

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from antiphon import Audit, Lockout, Module, Passwords, Roles, Sessions, Tickets
 from antiphon.modules.accounts import tables_identity
-from antiphon.modules.accounts.reports import PasswordResetAsked, RefreshTokenReused, reset_token
+from antiphon.modules.accounts.reports import (
+    EmailConfirmationAsked,
+    PasswordResetAsked,
+    RefreshTokenReused,
+    TakenEmailGiven,
+    confirmation_token,
+    reset_token,
+)
 from antiphon.modules.accounts.tables import DEFAULT_TENANT_ID, metadata
 from antiphon.modules.accounts.tables import users as users_table
 from antiphon.modules.accounts.users import PublicUser, Users
@@ -13,10 +20,13 @@ _ = tables_identity  # imported so that `metadata` holds its tables
 
 __all__ = [
     "DEFAULT_TENANT_ID",
+    "EmailConfirmationAsked",
     "PasswordResetAsked",
     "PublicUser",
     "RefreshTokenReused",
+    "TakenEmailGiven",
     "Users",
+    "confirmation_token",
     "metadata",
     "module",
     "reset_token",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -32,7 +32,9 @@ from antiphon import (
     raises,
     signed_in,
 )
+from antiphon.modules.accounts.confirmations import ask_for_account, ask_for_email
 from antiphon.modules.accounts.devices import end_others
+from antiphon.modules.accounts.settings import AccountSettings
 from antiphon.modules.accounts.sign_in import WRONG, SignedIn, sign_in, sign_in_with_tokens, sign_out
 from antiphon.modules.accounts.tables import DEFAULT_TENANT_ID
 from antiphon.modules.accounts.users import Account, PublicUser, Users, users_anywhere
@@ -42,20 +44,30 @@ type Password = Secret[Annotated[str, Meta(min_length=8, max_length=256)]]
 type GivenPassword = Secret[Annotated[str, Meta(min_length=1, max_length=256)]]
 
 
+def _made_or_asked(user: PublicUser | None) -> Literal[201, 202]:
+    return 202 if user is None else 201
+
+
 @action(
     "user:create",
-    put("/user", status=201, location="/user/{id}"),
+    put("/user", status=_made_or_asked, location="/user/{id}"),
     allow(anyone),
     limit("sign-up"),
     raises(Conflict),
 )
-async def create_user(ctx: Context, name: Name, email: Email, password: Password) -> PublicUser:
-    """Sign up. It does not sign in."""
+async def create_user(ctx: Context, name: Name, email: Email, password: Password) -> PublicUser | None:
+    """Sign up. It does not sign in.
+
+    Where an email has to be confirmed the answer is empty, and the same for one that is taken: the mail says more.
+    """
     passwords = ctx.get(Passwords)
     _refuse_weak(passwords, password, name, email)
     # Hashed before the transaction begins: it takes long, and others wait to write.
     hashed = await passwords.hash(password)
     users = users_anywhere(ctx, "whoever signs up has no tenant yet")
+    if ctx.get(AccountSettings).confirm_email:
+        await ask_for_account(ctx, users, name, email, hashed)
+        return None
     account = await users.add(ctx.new_id(), DEFAULT_TENANT_ID, name, email, hashed)
     return account.shown(to_oneself=True)
 
@@ -72,7 +84,8 @@ async def edit_user(
 ) -> PublicUser:
     """Change one's own name, email or password; the latter two need the current password.
 
-    A new password signs out every other session, unless `keepOthers` is true.
+    A new password signs out every other session, unless `keepOthers` is true. Where an email has to be confirmed the
+    one before stays until then, and nothing tells whether the new one is taken.
     """
     if name is UNSET and email is UNSET and password is UNSET:
         raise InvalidInput("There is nothing to change. Give a name, an email or a password.")
@@ -93,7 +106,10 @@ async def edit_user(
         _refuse_weak(passwords, password, changes.get("name", account.name), changes.get("email", account.email))
         changes["password_hash"] = await passwords.hash(password)
         ctx.get(Audit).record(account.id, outcome="password changed")
-    account = await users.change(account.id, changes)
+    if ctx.get(AccountSettings).confirm_email and (new := changes.pop("email", account.email)) != account.email:
+        await ask_for_email(ctx, account.id, new)
+    if changes:
+        account = await users.change(account.id, changes)
     if password is not UNSET and not keep_others:
         await end_others(ctx, account.id, ctx.caller.sid)
     return account.shown(to_oneself=True)

@@ -20,6 +20,7 @@ from antiphon import (
     raises,
     signed_in,
 )
+from antiphon.modules.accounts.confirmations import Confirmations
 from antiphon.modules.accounts.devices import Device, Devices, devices_anywhere, end_devices, end_others
 from antiphon.modules.accounts.families import Families
 from antiphon.modules.accounts.users import reach_user
@@ -92,9 +93,10 @@ async def sign_out_user(ctx: Context, user_id: str) -> Ended:
 
 @action("sessions:purge", every("1h"), allow(admin))
 async def purge_sessions(ctx: Context) -> Ended:
-    """Remove the rows of sign-ins that ended 30 days ago, and what can be refreshed no longer."""
+    """Remove the rows of sign-ins that ended 30 days ago, and what can be refreshed or confirmed no longer."""
     devices = devices_anywhere(ctx, "what is over goes in every tenant")
     await ctx.get(Families).wipe()
+    await ctx.get(Confirmations).purge()
     ended = await devices.purge()
     if ended:
         ctx.get(Audit).record(f"{ended} sign-ins", outcome="purged")

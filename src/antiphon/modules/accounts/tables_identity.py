@@ -80,3 +80,19 @@ password_resets = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     Index("uq_password_resets_digest", "digest", unique=True),
 )
+
+email_confirmations = Table(
+    "email_confirmations",
+    metadata,
+    # Of an account, or of one that is to be: so it refers to no row of users.
+    Column("user_id", Id, nullable=False),
+    Column("email", String(320), primary_key=True),
+    Column("name", String(256), nullable=False, server_default=""),
+    Column("password_hash", String(256), nullable=False, server_default=""),
+    Column("digest", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index("uq_email_confirmations_user_id", "user_id", unique=True),
+    Index("uq_email_confirmations_digest", "digest", unique=True),
+    Index("ix_email_confirmations_expires_at", "expires_at"),
+)

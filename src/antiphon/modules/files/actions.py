@@ -9,12 +9,14 @@ from typing import Annotated
 from msgspec import Meta
 
 from antiphon import (
+    Conflict,
     Context,
     Download,
     Forbidden,
     InvalidInput,
     NotFound,
     TooLarge,
+    Unavailable,
     Upload,
     action,
     agrees,
@@ -77,15 +79,15 @@ async def upload_file(ctx: Context, file: Upload, description: Description = "")
 
 @action("file:view", get("/file/{file_id}/about"), allow(signed_in), raises(NotFound))
 async def view_file(ctx: Context, file_id: str) -> File:
-    """Look at what is known of a file of one's own: what it is, and whether it was processed yet."""
+    """Look at what is known of a file of one's own: what it is, and whether it was processed and scanned yet."""
     return await ctx.get(Files).require(file_id, _owner(ctx))
 
 
-@action("file:download", get("/file/{file_id}"), allow(signed_in), raises(NotFound))
+@action("file:download", get("/file/{file_id}"), allow(signed_in), raises(NotFound, Conflict, Unavailable))
 async def download_file(ctx: Context, file_id: str) -> Download:
-    """Download a file of one's own."""
+    """Download a file of one's own. Where there is a scanner, it has to pass the file first."""
     file = await ctx.get(Files).require(file_id, _owner(ctx))
-    path = ctx.get(FileStorage).path(ctx.caller.tenant_id, file.id)
+    path = ctx.get(FileStorage).given_out(file, ctx.caller.tenant_id)
     return Download(path, file.name, file.type, file.size_bytes, file.sha256, file.created_at)
 
 

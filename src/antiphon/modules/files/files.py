@@ -18,7 +18,8 @@ class File(Struct):
     """What is known of a file. `sha256` is the hex digest of its bytes.
 
     `job_id` is the job that looks at what was uploaded; when it has, there is `processed_at`, and for a picture its
-    size in pixels.
+    size in pixels. Where there is a scanner, a file that has passed it has `scanned_at`; one in which it found
+    something has `refused_at`, and its bytes are gone.
     """
 
     id: str
@@ -32,6 +33,8 @@ class File(Struct):
     processed_at: datetime | None = None
     width: int | None = None
     height: int | None = None
+    scanned_at: datetime | None = None
+    refused_at: datetime | None = None
 
 
 class Files:
@@ -45,26 +48,42 @@ class Files:
         values = {name: getattr(file, name) for name in file.__struct_fields__}
         await self._work.execute(insert(files).values(user_id=owner, **values))
 
-    async def require(self, file_id: str, owner: str) -> File:
-        """A file of this user. Raises NotFound, also for a file of somebody else."""
+    async def require(self, file_id: str, owner: str | None) -> File:
+        """A file of this user; with None, whoever's it is. Raises NotFound, also for a file of somebody else."""
         if Id.fits(file_id):
-            found = select(files).where(files.c.id == file_id, files.c.user_id == owner)
+            found = select(files).where(files.c.id == file_id)
+            if owner is not None:
+                found = found.where(files.c.user_id == owner)
             row = (await self._work.execute(found)).one_or_none()
             if row is not None:
                 return _file(row)
         raise NotFound("There is no such file.")
 
-    async def find(self, file_id: str, owner: str) -> File | None:
-        """A file of this user, or None."""
+    async def find(self, file_id: str, owner: str | None) -> File | None:
+        """A file of this user, or None. With None as the owner, whoever's it is."""
         try:
             return await self.require(file_id, owner)
         except NotFound:
             return None
 
-    async def note(self, file_id: str, at: datetime, picture: Picture | None) -> None:
+    async def note(self, file_id: str, at: datetime, picture: Picture | None, *, scanned: bool) -> None:
         """Keep what was found out about a file; nothing for one that is gone."""
         found = {"processed_at": at, "width": picture and picture.width, "height": picture and picture.height}
+        if scanned:
+            found["scanned_at"] = at
         await self._work.execute(update(files).where(files.c.id == file_id).values(found))
+
+    async def refuse(self, file_id: str, at: datetime) -> None:
+        """Keep that the scanner found something in a file."""
+        found = {"processed_at": at, "scanned_at": None, "refused_at": at}
+        await self._work.execute(update(files).where(files.c.id == file_id).values(found))
+
+    async def unscanned(self, before: datetime, count: int) -> list[tuple[str, str]]:
+        """Some of the files from before this time that no scan has come to: their ids and tenants."""
+        waits = (files.c.scanned_at.is_(None), files.c.refused_at.is_(None), files.c.created_at < before)
+        # By chance, so that those which no scan can come to do not keep the others from their turn.
+        found = select(files.c.id, files.c.tenant_id).where(*waits).order_by(func.random()).limit(count)
+        return [(row.id, row.tenant_id) for row in await self._work.execute(found)]
 
     async def done(self) -> None:
         """End the transaction so far, so that nothing is held while files are read."""
@@ -84,10 +103,16 @@ class Files:
         await self._work.execute(held)
 
     async def used(self, owner: str) -> tuple[int, int]:
-        """How many files a user has, and their bytes."""
-        counted = select(func.count(), func.coalesce(func.sum(files.c.size_bytes), 0)).where(files.c.user_id == owner)
+        """How many files a user has, and their bytes; those of a refused file are gone."""
+        taken = func.sum(files.c.size_bytes).filter(files.c.refused_at.is_(None))
+        counted = select(func.count(), func.coalesce(taken, 0)).where(files.c.user_id == owner)
         count, total = (await self._work.execute(counted)).one()
         return count, int(total)
+
+
+def files_anywhere(ctx: Context, reason: str) -> Files:
+    """The files of every tenant. The reason is audited."""
+    return Files(ctx.get(Work).unscoped(reason))
 
 
 @scoped

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterable
+from datetime import timedelta
+from pathlib import Path, PurePath
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from antiphon import AppInfo, Settings, Upload, doc, service
+from antiphon import AppInfo, Conflict, Fault, Settings, Unavailable, Upload, doc, service
+from antiphon.modules.files.files import File
+
+REFUSED = "The scanner found something in this file, and its bytes were deleted."
+"""Why nobody gets a file, told to whoever asks for it and by the job that found out."""
+
+_LOOK_AGAIN_SECONDS = 5.0
 
 DEFAULT_TYPES = (
     "image/png",
@@ -37,6 +44,21 @@ class FileSettings(Settings, frozen=True):
     image_pixels: Annotated[int, Meta(ge=1), doc("How many pixels a picture may say that it has.")] = 40_000_000
     user_bytes: Annotated[int, Meta(ge=1), doc("What the files of one user may take together.")] = 1024**3
     user_count: Annotated[int, Meta(ge=1), doc("How many files one user may have.")] = 10_000
+    scanner: Annotated[
+        tuple[str, ...],
+        doc("The program that has to pass each file before anybody fetches it, and its flags. Empty: none."),
+    ] = ()
+    scan_time: Annotated[timedelta, doc("How long the scanner may look at one file.")] = timedelta(minutes=1)
+
+    def problems(self, environment: str) -> Iterable[Fault]:
+        if self.scanner and not PurePath(self.scanner[0]).is_absolute():
+            yield Fault("scanner", "runs without a PATH of yours: begin with the full path of the program")
+        if self.scan_time <= timedelta(0):
+            yield Fault("scan_time", "leaves the scanner no time; write a duration above zero")
+
+    def warnings(self, environment: str) -> Iterable[Fault]:
+        if self.scanner and not os.access(self.scanner[0], os.X_OK):
+            yield Fault("scanner", "names a program that cannot be run here, so that no file will ever pass")
 
 
 class FileStorage:
@@ -49,6 +71,17 @@ class FileStorage:
     def path(self, tenant_id: str, file_id: str) -> Path:
         """Where a file is. The ids are ours, so they hold no path of anybody's; a tenant has a folder of its own."""
         return self._folder / tenant_id / file_id[-2:] / file_id
+
+    def given_out(self, file: File, tenant_id: str) -> Path:
+        """Where a file is, for whoever fetches it: the one way to its bytes from outside.
+
+        Raises Conflict for a file that the scanner refused, and Unavailable for one that has not passed it yet.
+        """
+        if file.refused_at is not None:
+            raise Conflict(REFUSED)
+        if self.settings.scanner and file.scanned_at is None:
+            raise Unavailable("This file was not scanned yet. Ask again soon.", retry_after=_LOOK_AGAIN_SECONDS)
+        return self.path(tenant_id, file.id)
 
     async def keep(self, upload: Upload, tenant_id: str, file_id: str) -> None:
         """Take an upload over."""

@@ -24,6 +24,8 @@ files = Table(
     Column("processed_at", UtcDateTime, nullable=True),
     Column("width", Integer, nullable=True),
     Column("height", Integer, nullable=True),
+    Column("scanned_at", UtcDateTime, nullable=True),
+    Column("refused_at", UtcDateTime, nullable=True),
     Index("ix_files_tenant_id", "tenant_id", "user_id", "created_at"),
     Index("ix_files_user_id", "user_id"),
 )
