@@ -79,7 +79,8 @@ async def test_who_loses_the_network_misses_nothing(
     await bo.say("Four, written without a connection")
     await expect(bo.page.locator(".fate").last).to_contain_text("Will be posted as soon as you are connected.")
     network.mend()
-    await bo.page.get_by_role("button", name="Try now").click()
+    # Dispatched, because the page may be back before a pointer is there, and then there is nothing left to press.
+    await bo.page.locator("#try").dispatch_event("click")
 
     for reader in (ada, bo):
         await reader.reads("One", "Two", "Three", "Four, written without a connection")

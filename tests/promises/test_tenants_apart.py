@@ -198,7 +198,7 @@ async def test_files_of_a_tenant_have_a_folder_of_their_own(neighbours: Neighbou
 
 def test_what_belongs_to_somebody_belongs_to_a_tenant() -> None:
     """Each table with a user's rows has `tenant_id`, never null, or hangs on a row of one that has."""
-    secrets = {"password_resets"}
+    secrets = {"password_resets", "email_confirmations"}
     """Found by their digest alone, before anybody knows to whom they belong."""
     for table in metadata.sorted_tables:
         owned = [column for column in table.c if column.name == "user_id" or column.info.get("owner")]

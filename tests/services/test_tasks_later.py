@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
@@ -63,7 +63,7 @@ async def follow(ctx: Context, lines: int) -> AsyncIterator[int]:
 
 
 @action("text:keep", allow(anyone))
-async def keep_text(ctx: Context, text: str) -> None:
+async def keep_text(ctx: Context, text: Annotated[str, msgspec.Meta(max_length=1_000_000)]) -> None:
     """Keep a text."""
 
 
