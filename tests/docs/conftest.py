@@ -1,0 +1,7 @@
+"""A migrated Olympus for the pages whose code needs its tables."""
+
+from __future__ import annotations
+
+from tests.olympus_databases import olympus_sqlite
+
+__all__ = ["olympus_sqlite"]
