@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 
 import pytest
 
@@ -106,10 +107,10 @@ async def test_line_ends_do_not_keep_a_connection() -> None:
     """They are no head, so the connection is closed like one on which nothing came: without a word."""
     async with Stage(bounds(head=SHORT)) as stage, talking(stage) as client:
         trickling = asyncio.create_task(trickle(client, b"\r\n" * 10_000))
-        rest = await client.rest()
+        # A line end that arrives just after the close is answered by a reset.
+        with suppress(ConnectionResetError):
+            assert await client.rest() == b""
         trickling.cancel()
-
-    assert rest == b""
 
 
 async def test_an_idle_connection_is_closed_without_a_word() -> None:
