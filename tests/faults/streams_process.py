@@ -6,6 +6,7 @@ import asyncio
 import os
 import sqlite3
 import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from itertools import count
@@ -22,6 +23,7 @@ from antiphon.services.streams.record import FINISHED, JobRecord
 from antiphon.testing.app import BASE, again
 from antiphon.testing.leftovers import lasting_keys
 from antiphon.testing.waiting import wait_until
+from tests.faults.forked import ForkedProcess
 from tests.faults.streams_app import app
 from tests.faults.streams_stores import PREFIX, Ground
 from tests.services.tasks_stage import context
@@ -62,7 +64,7 @@ class Line(NamedTuple):
 class WorkerProcess:
     """One process of the application, and what it says."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+    def __init__(self, process: Process | ForkedProcess, log: Path) -> None:
         self.process = process
         self.log = log
 
@@ -122,14 +124,13 @@ class Fleet:
         """The application's command line with these words; killed at the end of the block if it still runs."""
         log = self.folder / f"log-{next(self._counter)}"
         outer = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-        with log.open("wb") as output:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", program, *words),
-                cwd=ROOT,
-                env={**outer, **self.environ, **(environ or {})},
-                stdout=output,
-                stderr=output,
-            )
+        variables = {**outer, **self.environ, **(environ or {})}
+        log.touch()
+        if "LD_PRELOAD" in variables:
+            # A clock of its own takes a process that begins from nothing.
+            process = await _executed(program, words, variables, log)
+        else:
+            process = ForkedProcess.start(program, words, ROOT, variables, log)
         running = WorkerProcess(process, log)
         try:
             yield running
@@ -138,6 +139,8 @@ class Fleet:
                 process.send_signal(SIGCONT)
                 process.send_signal(SIGKILL)
             await process.wait()
+            if isinstance(process, ForkedProcess):
+                process.close()
 
     @asynccontextmanager
     async def worker(self, *, environ: Mapping[str, str] | None = None) -> AsyncGenerator[WorkerProcess]:
@@ -210,6 +213,13 @@ class Fleet:
             return False
         state = await self.ground.ask("HGET", key, "state")
         return state is not None and state.decode() not in FINISHED
+
+
+async def _executed(program: str, words: Sequence[str], environ: Mapping[str, str], log: Path) -> Process:
+    with log.open("wb") as output:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", program, *words), cwd=ROOT, env=environ, stdout=output, stderr=output
+        )
 
 
 def _split(line: str) -> Sequence[str]:
