@@ -14,6 +14,22 @@ from typing import Self
 from antiphon.stores.child import Child
 from antiphon.testing.waiting import wait_until
 
+_MEMORY = "/dev/shm"  # noqa: S108  # mkdtemp makes a private folder in it
+_ROOM_BYTES = 2 * 1024**3
+
+
+def _place() -> str | None:
+    """Where folders of servers are made: in memory where there is room, as each database is hundreds of files."""
+    if os.name != "posix":
+        return None
+    try:
+        if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES:
+            return _MEMORY
+    except OSError:
+        pass
+    # Not TMPDIR: a socket's path may have a hundred bytes, and TMPDIR is often long.
+    return "/tmp"  # noqa: S108  # mkdtemp makes a private folder in it
+
 
 class ServerProcess:
     """Starts on a temporary folder, which `remove()` (or the end of `async with`) takes away with the server.
@@ -24,8 +40,7 @@ class ServerProcess:
     name = "server"
 
     def __init__(self) -> None:
-        # Under /tmp itself: a socket's path may have a hundred bytes, and TMPDIR is often long.
-        self.folder = Path(tempfile.mkdtemp(prefix="antiphon-", dir="/tmp" if os.name == "posix" else None))  # noqa: S108  # mkdtemp makes a private one
+        self.folder = Path(tempfile.mkdtemp(prefix="antiphon-", dir=_place()))
         self._child: Child | None = None
         self._paused: list[int] = []
 
