@@ -202,8 +202,10 @@ async def _start_again(app: App, error: Exception) -> int:
         _tell(app, error)
     else:
         traceback.print_exception(error)
+    # Looked at before it is said: whoever reads it may have mended the file by the time that they have.
+    watch = Watch(python_roots(), app.folder)
     _say(["It does not start. Waiting for a change."])
-    await Watch(python_roots(), app.folder).changed()
+    await watch.changed()
     # What was imported stays as it was, so nothing less than a new process will do.
     command = same_command()
     os.execv(command[0], command)  # noqa: S606  # the command that has started this process
