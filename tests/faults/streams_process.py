@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from antiphon.core.caller import SYSTEM
 from antiphon.core.context import Context
+from antiphon.core.errors import Unavailable
 from antiphon.core.job import JobState
 from antiphon.core.runtime import Runtime
 from antiphon.services.streams.queue import Queues
@@ -247,7 +248,11 @@ async def reaches(runtime: Runtime, job_id: str, state: JobState, *, within: flo
     """Wait until a job is in this state."""
 
     async def there() -> bool:
-        return (await record_of(runtime, job_id)).state == state
+        try:
+            return (await record_of(runtime, job_id)).state == state
+        except Unavailable:
+            # A store that was ended takes a moment until all of it is back.
+            return False
 
     await wait_until(there, f"the job was never {state}", within=within)
     return await record_of(runtime, job_id)
