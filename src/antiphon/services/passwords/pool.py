@@ -13,9 +13,9 @@
 #
 # A thread that hashes wants its core for tens of milliseconds; the loop's thread wants it for parts of one, many times.
 # Equal before the scheduler, the loop would wait for a slice to end at each of its turns, and every call with it. So
-# the threads step back as far as they can and still get their turn: while calls leave a core anything they hash as fast
-# as ever, and where calls take it all a seventieth is theirs. Further back (SCHED_IDLE) they might be stopped for a second
-# while they hold the interpreter's lock. Elsewhere than on Linux threads have no niceness of their own.
+# the threads step back as far as they can and still get their turn: while calls leave a core anything they hash as
+# fast as ever, and where calls take it all a seventieth is theirs. Further back (SCHED_IDLE) they might be stopped for
+# a second while they hold the interpreter's lock. Elsewhere than on Linux threads have no niceness of their own.
 
 from __future__ import annotations
 
