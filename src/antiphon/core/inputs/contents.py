@@ -28,23 +28,25 @@ class Most(NamedTuple):
 class Contents(NamedTuple):
     """What inputs hold that needs care, and what is wrong with them.
 
-    In JSON of `quiet` bytes, or less, nothing can fit its type and be refused all the same, apart from NUL.
+    In JSON of `quiet` bytes, or less, nothing can fit its type and be refused all the same, apart from NUL and, with
+    `open_numbers`, whole numbers of more than MOST_DIGITS digits.
     """
 
     quiet: int
+    open_numbers: bool
     problems: tuple[str, ...]
 
 
 def contents_of(struct: type[msgspec.Struct]) -> Contents:
     """Look into the Struct of an action's inputs, at any depth."""
-    quiet, problems = MOST_TEXT, dict[str, None]()
+    quiet, open_numbers, problems = MOST_TEXT, False, dict[str, None]()
     for node, place in walk(inspect.type_info(struct)):
-        quiet = min(quiet, _quiet(node))
+        quiet, open_numbers = min(quiet, _quiet(node)), open_numbers or _has_open_numbers(node)
         if isinstance(node, inspect.CustomType) and node.cls not in OWN_KINDS:
             problems[f"{place} is a {node.cls.__name__}, which no text and no JSON can say. Use a Struct."] = None
         elif isinstance(node, inspect.DateTimeType) and node.tz is not True:
             problems[f"{place} is a time without an offset. Write `Time` instead of `datetime`."] = None
-    return Contents(quiet, tuple(problems))
+    return Contents(quiet, open_numbers, tuple(problems))
 
 
 def most_of(annotation: Any) -> Most:
@@ -63,14 +65,16 @@ def _quiet(node: inspect.Type) -> int:
     """The largest JSON in which nothing of this type is refused for more than its type."""
     if isinstance(node, inspect.DecimalType):
         return 0
-    if isinstance(node, inspect.AnyType):
-        return MOST_DIGITS
+    # Each item takes a byte and a comma; and anything may be a collection.
+    many = isinstance(node, inspect.CollectionType | inspect.DictType | inspect.AnyType)
+    return 2 * MOST_ITEMS if many else MOST_TEXT
+
+
+def _has_open_numbers(node: inspect.Type) -> bool:
+    """Whether whole numbers of any length fit it. Bounds of an int are within 64 bits."""
     if isinstance(node, inspect.IntType):
-        # Bounds of an int are within 64 bits.
-        open_ended = node.ge is node.gt is None or node.le is node.lt is None
-        return MOST_DIGITS if open_ended else MOST_TEXT
-    # Each item takes a byte and a comma.
-    return 2 * MOST_ITEMS if isinstance(node, inspect.CollectionType | inspect.DictType) else MOST_TEXT
+        return node.ge is node.gt is None or node.le is node.lt is None
+    return isinstance(node, inspect.AnyType)
 
 
 def walk(node: Any, place: str = "", seen: set[type] | None = None) -> Iterator[tuple[Any, str]]:

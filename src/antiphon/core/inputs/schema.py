@@ -12,13 +12,14 @@ Struct serves complete and partial sources, and the decoder writes straight into
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from antiphon.core.errors import Fault, InvalidInput, SetupError
-from antiphon.core.inputs.contents import Most, contents_of, most_of
+from antiphon.core.inputs.contents import MOST_DIGITS, Most, contents_of, most_of
 from antiphon.core.inputs.faults import MOST_FAULTS, faults_in
 from antiphon.core.inputs.flaws import flaw_of
 from antiphon.core.inputs.strings import StringReader
@@ -49,6 +50,8 @@ class Given(NamedTuple):
     secrets: bool = True
 
 
+_LONG_NUMBER = re.compile(rb"[0-9]{%d}" % (MOST_DIGITS + 1))
+
 OUT_OF_RANGE = object()
 """Stands for a decoded value that holds a number which no int or float can."""
 
@@ -76,7 +79,17 @@ class InputField(NamedTuple):
 class Schema:
     """Everything the inputs of one action need; made once, at the start."""
 
-    __slots__ = ("_decode", "_defaults", "_mutable", "_quiet", "by_wire", "fields", "positional", "struct")
+    __slots__ = (
+        "_decode",
+        "_defaults",
+        "_mutable",
+        "_open_numbers",
+        "_quiet",
+        "by_wire",
+        "fields",
+        "positional",
+        "struct",
+    )
 
     def __init__(self, owner: str, parameters: Sequence[Parameter]) -> None:
         try:
@@ -110,7 +123,7 @@ class Schema:
         contents = contents_of(self.struct)
         if contents.problems:
             raise SetupError(*(f"The inputs of {owner} cannot be read: {problem}" for problem in contents.problems))
-        self._quiet = contents.quiet
+        self._quiet, self._open_numbers = contents.quiet, contents.open_numbers
 
     def from_json(self, data: bytes) -> Inputs:
         """Read a JSON object. Raises InvalidInput with every fault, or MalformedJson."""
@@ -131,6 +144,8 @@ class Schema:
             json_object(data)
             raise InvalidInput from None
         if data.find(b"\\u0000") >= 0 or (len(data) > self._quiet and self._has_flaw(inputs)):
+            raise InvalidInput
+        if self._open_numbers and len(data) > MOST_DIGITS and _LONG_NUMBER.search(data) and self._has_flaw(inputs):
             raise InvalidInput
         return inputs
 
