@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, cast, overl
 import msgspec
 
 from antiphon.core.action import Action, AnyAction, Call, Stream
-from antiphon.core.audit import Refused
 from antiphon.core.caller import ANONYMOUS, Caller
 from antiphon.core.connection import Connection
 from antiphon.core.durations import parse_duration
-from antiphon.core.errors import NotFound, SetupError
+from antiphon.core.errors import SetupError
 from antiphon.core.health import Health, health_of
 from antiphon.core.info import AppInfo
 from antiphon.core.job import Batch, Events, Job, Once, Priority, Run, Snoozed, Tasks, Terms
 from antiphon.core.log import Logger
 from antiphon.core.session import Identifier, Session, SessionSource
-from antiphon.core.tenancy import TenantEntered
+from antiphon.core.tenancy import enter_tenant
 
 if TYPE_CHECKING:
     from antiphon.core.runtime import Runtime
@@ -46,7 +45,8 @@ class Context:
     # The scope of the rule that let the caller in, and its name; empty where everybody may come in.
     scope = rule = ""
     in_tenant = False
-    """Whether the call has said in which tenant it works: with the scope `any` it reaches every tenant before that."""
+    """Whether the call, or one within it, has said in which tenant it works: of the outermost. With the scope `any` it
+    reaches every tenant before that."""
     base: str | None = None
     out_of_time = False
     most_seconds = inf
@@ -167,17 +167,7 @@ class Context:
 
         For everybody else it checks the tenant that an input names. Raises NotFound for another than their own.
         """
-        if not tenant_id or tenant_id != self.caller.tenant_id:
-            reaches_all = self.caller.kind == "system" or (self.caller.signed_in and self.scope == "any")
-            if not tenant_id or not reaches_all:
-                self.tell(Refused("another tenant"))
-                raise NotFound
-            self.tell(TenantEntered(tenant_id))
-            self.become(msgspec.structs.replace(self.caller, tenant_id=tenant_id))
-        ctx: Context | None = self
-        while ctx is not None:
-            ctx.in_tenant = True
-            ctx = ctx._outer
+        enter_tenant(self, tenant_id)
 
     # When
 
@@ -248,7 +238,8 @@ class Context:
 
     def tell(self, fact: object) -> None:
         """Say something beside the result; each transport has its own term for it, or drops it."""
-        self.facts = [] if self.facts is None else self.facts
+        if self.facts is None:
+            self.facts = []
         self.facts.append(fact)
 
     def told[T](self, kind: type[T]) -> T | None:
@@ -288,11 +279,13 @@ class Context:
         if self.job is not None or self.idempotency_key:
             inner.job, inner.idempotency_key = self.job, self.idempotency_key
         # One dict and one list for both, so that whatever either makes belongs to the outer call's end.
-        self._made = {} if self._made is None else self._made
-        self.steps = [] if self.steps is None else self.steps
-        self.facts = [] if self.facts is None else self.facts
+        if self._made is None:
+            self._made = {}
+        if self.steps is None:
+            self.steps = []
+        if self.facts is None:
+            self.facts = []
         inner._made, inner.steps, inner.facts = self._made, self.steps, self.facts
-        inner.in_tenant = self.in_tenant
         return inner
 
     def keep_apart(self) -> None:
@@ -372,7 +365,8 @@ class Context:
         The first step to be registered runs first. On success a step may still raise, and its error becomes the call's
         own. For a stream the steps also run, with None, before each item leaves.
         """
-        self.steps = [] if self.steps is None else self.steps
+        if self.steps is None:
+            self.steps = []
         self.steps.append(step)
 
     async def finish(self, error: BaseException | None) -> None:

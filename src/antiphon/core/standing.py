@@ -1,8 +1,8 @@
-"""Who a socket is: its caller, the session it stands in, and when that has to be looked at again."""
+"""Who a socket or a stream is: its caller, the session it stands in, and when that has to be looked at again."""
 
-# A socket outlives what opened it. What ends it before it closes by itself:
+# Both outlive what opened them. What ends one before it closes by itself:
 #
-#   a sign-out, a revoke, a change of rights    told by name, and the socket is closed within a second (desk.py)
+#   a sign-out, a revoke, a change of rights    told by name, and it is closed within a second
 #   the idle or the whole life of its session   nobody tells: it is looked at again when it should be over
 #   the end of its token or API key             the same; a `token` frame with the next one comes before
 #   a relay that was broken                     something may not have been told: everybody is looked at again
@@ -20,6 +20,11 @@ from antiphon.core.context import Context
 from antiphon.core.session import CredentialShown, SessionSource
 
 SOONEST_SECONDS = 1.0
+LOOKS_AT_ONCE = 8
+"""A node asks about so many at a time, however many are over at once."""
+
+LOOK_AGAIN_SECONDS = 5.0
+"""When nobody can say who it is, such as a store that is away: that ends nobody's session, and it is asked again."""
 
 
 class Standing(NamedTuple):

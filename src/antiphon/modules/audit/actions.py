@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta
+from msgspec.structs import astuple
 
 from antiphon import (
     AuditChain,
@@ -59,8 +60,7 @@ async def list_log(
 ) -> AuditPage:
     """List the audit log, the newest first: by actor, action, tenant and outcome, from `since` to before `until`."""
     which = AuditFilter(actor, action, tenant, outcome, since, until)
-    bound = (actor, action, tenant, outcome, since, until)
-    cursors = ctx.get(Cursors)
+    bound, cursors = astuple(which), ctx.get(Cursors)
     place = cursors.read(cursor, *bound)
     rows = await read_audit(ctx.get(Work), which, before=int(place) if place else None, count=limit)
     return AuditPage(rows, cursors.sign(str(rows[-1].seq), *bound) if len(rows) == limit else "")

@@ -74,10 +74,8 @@ class CallWatch(Watch):
             self._failed(ctx, error)
         elif ctx.scope == "any" and self._reads and not _by_itself(ctx):
             self._note(entry_of(ctx, "", "any scope"))
-        noted: set[str] = set()
         for fact in ctx.facts or ():
-            if isinstance(fact, Unscoped) and fact.reason not in noted:
-                noted.add(fact.reason)
+            if isinstance(fact, Unscoped):
                 self._unscoped(ctx, fact.reason)
 
     def _unscoped(self, ctx: Context, reason: str) -> None:

@@ -52,18 +52,18 @@ def work(ctx: Context, database: Database) -> Work:
 
 def reach_of(ctx: Context) -> Reach:
     """The rows that a call stays within: by its caller, the tenant it works in now, and its scope."""
-    told: set[str] = set()
 
     def rows() -> Rows:
         caller = ctx.caller
         if ctx.scope == "own":
             return Rows(caller.tenant_id, caller.id)
         # The system says what it looks at: it is granted everything, and nobody gave it to it.
-        return Rows(caller.tenant_id, everybody=ctx.scope == "any" and not ctx.in_tenant and caller.kind == "user")
+        return Rows(
+            caller.tenant_id, everybody=ctx.scope == "any" and not ctx.outermost.in_tenant and caller.kind == "user"
+        )
 
     def unscoped(reason: str) -> None:
-        if reason not in told:
-            told.add(reason)
+        if not any(isinstance(fact, Unscoped) and fact.reason == reason for fact in ctx.facts or ()):
             ctx.tell(Unscoped(reason))
 
     return Reach(rows, unscoped)

@@ -10,7 +10,7 @@ from antiphon.core.context import Context
 from antiphon.core.errors import CallError, Defect, Forbidden, NotSignedIn
 from antiphon.core.revocation import Revocations, Revoked
 from antiphon.core.runtime import Runtime
-from antiphon.core.standing import Standing, find_standing
+from antiphon.core.standing import LOOK_AGAIN_SECONDS, LOOKS_AT_ONCE, Standing, find_standing
 
 # A stream outlives the moment in which its caller was let in. What ends it, besides itself and its client:
 #
@@ -24,8 +24,6 @@ from antiphon.core.standing import Standing, find_standing
 #   revocations may have been missed       the same, after its caller was looked up again
 
 SWEEP_SECONDS = 1.0
-LOOKS_AT_ONCE = 8
-LOOK_AGAIN_SECONDS = 5.0
 
 
 class Ending:

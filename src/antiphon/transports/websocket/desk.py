@@ -19,7 +19,7 @@ from antiphon.core.results import Download
 from antiphon.core.revocation import Revoked
 from antiphon.core.runner import Runner
 from antiphon.core.runtime import Runtime
-from antiphon.core.standing import Standing, find_standing
+from antiphon.core.standing import LOOK_AGAIN_SECONDS, LOOKS_AT_ONCE, Standing, find_standing
 from antiphon.core.traits import answers_on
 from antiphon.services.channels.channels import Channels
 from antiphon.services.limits.who import address_of
@@ -37,8 +37,6 @@ CHECKED_AT_ONCE = 500
 """Sockets that a sweep looks at before everything else has its turn again."""
 USERS_AT_ONCE = 100
 """Users whose seats are held in one trip to the store."""
-LOOKS_AT_ONCE = 8
-LOOK_AGAIN_SECONDS = 5.0
 
 CLOSING_SECONDS = 1.0
 """How long clients have to take the last frame of a drain."""
