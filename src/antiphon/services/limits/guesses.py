@@ -101,7 +101,7 @@ class LocalGuesses:
         until: list[int] = []
         for (key, rule), each in zip(doors, found, strict=True):
             failed = _failed(each, rule, now)
-            until.append(failed.until if failed.level > each.level else 0)
+            until.append(failed.until)
             self._keep(key, failed)
         return Begun(0, now, tuple(until))
 
