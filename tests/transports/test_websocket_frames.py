@@ -100,6 +100,14 @@ async def test_every_integer_and_short_text_is_an_id(live_anyhow: Stage) -> None
             assert (await talker.ask(id=frame_id, ping=True))["id"] == frame_id
 
 
+async def test_names_that_nobody_knows_are_passed_over(live_anyhow: Stage) -> None:
+    """A call with more in its frame than is read here is still that call, with its key."""
+    async with live_anyhow.talker() as talker:
+        answer = await talker.ask(id=3, trace={"a": [1]}, action="word:view", params={"wordId": "b"}, strict=False)
+
+    assert answer == {"id": 3, "result": {"text": "one", "id": "b", "version": 1}}
+
+
 async def test_of_a_name_that_comes_twice_the_last_counts(live: Stage) -> None:
     """As in every JSON that is read here."""
     async with live.talker() as talker:

@@ -25,7 +25,7 @@ from antiphon.core.idempotency import Replayed
 from antiphon.core.inputs.schema import Inputs, MalformedJson
 from antiphon.core.runner import close_items
 from antiphon.core.session import SessionEnded, SessionStarted
-from antiphon.transports.websocket.frames import FrameId, Said, done_frame, item_frame, result_frame
+from antiphon.transports.websocket.frames import Asked, FrameId, done_frame, item_frame, result_frame
 from antiphon.wire.faults import malformed
 from antiphon.wire.nesting import check_nesting
 
@@ -75,17 +75,18 @@ class SocketCalls:
     def __contains__(self, frame_id: FrameId) -> bool:
         return frame_id in self._running
 
-    def begin(self, said: Said) -> None:
+    def begin(self, said: Asked, now: float) -> None:
         """Run a call, here and now if it never waits. Raises what refuses it before it begins."""
         client, desk = self._client, self._client.desk
-        runner = desk.runner(str(said.action))
-        ctx = desk.context(runner.action.name, client.connection, seconds=runner.seconds, safe=runner.action.reads_only)
+        runner = desk.runners.get(said.action) or desk.runner(said.action)
+        action, deadline = runner.action, now + runner.seconds
+        ctx = Context(desk.runtime, action.name, client.connection, deadline=deadline, safe=action.reads_only)
         if said.key is not UNSET:
             ctx.client_key = said.key
         elif runner.instant:
             self._answer_now(said, runner, ctx)
             return
-        is_stream = isinstance(runner.action, Stream)
+        is_stream = isinstance(action, Stream)
         run = Run(said.id, ctx, client.standing, ends_with_client=is_stream)
         self.start(run, lambda: self._pour(said, runner, run) if is_stream else self._call(said, runner, run))
 
@@ -151,7 +152,7 @@ class SocketCalls:
 
     # One answer
 
-    def _answer_now(self, said: Said, runner: Runner, ctx: Context) -> None:
+    def _answer_now(self, said: Asked, runner: Runner, ctx: Context) -> None:
         client = self._client
         try:
             client.reply(result_frame(said.id, runner.run_now(ctx, self._read(runner, said))))
@@ -160,7 +161,7 @@ class SocketCalls:
         if ctx.facts:
             client.follow(ctx, client.standing)
 
-    async def _call(self, said: Said, runner: Runner, run: Run) -> None:
+    async def _call(self, said: Asked, runner: Runner, run: Run) -> None:
         client, ctx = self._client, run.ctx
         try:
             result = await runner.run(ctx, lambda given: self._read(runner, given), said)
@@ -176,7 +177,7 @@ class SocketCalls:
 
     # Item by item
 
-    async def _pour(self, said: Said, runner: Runner, run: Run) -> None:
+    async def _pour(self, said: Asked, runner: Runner, run: Run) -> None:
         client, ctx = self._client, run.ctx
         try:
             items = await runner.open_stream(ctx, lambda given: self._read(runner, given), said)
@@ -200,7 +201,7 @@ class SocketCalls:
             if ctx.facts:
                 client.follow(ctx, run.before)
 
-    def _read(self, runner: Runner, said: Said) -> Inputs:
+    def _read(self, runner: Runner, said: Asked) -> Inputs:
         data = bytes(said.params)
         check_nesting(data, self._client.desk.settings.json_depth)
         try:

@@ -31,6 +31,7 @@ from antiphon.transports.websocket import errors
 from antiphon.transports.websocket.calls import Run, SocketCalls
 from antiphon.transports.websocket.connection import SocketConnection
 from antiphon.transports.websocket.frames import (
+    Asked,
     FrameId,
     Hello,
     Malformed,
@@ -129,7 +130,12 @@ class SocketClient:
                 self.end(errors.FLOOD, "Too many frames.")
             return
         try:
-            self._answer(said, now)
+            if self._calls is not None and said.id in self._calls:
+                raise Conflict("A call with this id is running. Give each frame an id of its own.")
+            if type(said) is Asked:
+                self._begin(said, now)
+            else:
+                self._answer(said, now)
         except (CallError, TransportFault) as error:
             self.fail(said.id, error)
 
@@ -156,21 +162,26 @@ class SocketClient:
 
     # Frames
 
+    def _begin(self, asked: Asked, now: float) -> None:
+        if self.leaving_at is not None:
+            self._check_staying(now)
+        calls = self.calls if self._calls is None else self._calls
+        calls.begin(asked, now)
+
+    def _check_staying(self, now: float) -> None:
+        if self.leaving_at is not None and now >= self.leaving_at:
+            raise Unavailable("The server goes away. Come back soon.", retry_after=1.0)
+
     def _answer(self, said: Said, now: float) -> None:
         verb = said.verb
-        if self._calls is not None and said.id in self._calls:
-            raise Conflict("A call with this id is running. Give each frame an id of its own.")
-        if verb in ("action", "subscribe") and self.leaving_at is not None and now >= self.leaving_at:
-            raise Unavailable("The server goes away. Come back soon.", retry_after=1.0)
         if verb == "ping":
             self.reply(result_frame(said.id, {"now": self.desk.runtime.clock.now()}))
-        elif verb == "action":
-            self.calls.begin(said)
         elif verb == "cancel":
             if isinstance(said.cancel, int | str) and self._calls is not None:
                 self._calls.cancel(said.cancel)
             self.reply(result_frame(said.id, None))
         elif verb == "subscribe":
+            self._check_staying(now)
             ctx = self.desk.context("channel:subscribe", self.connection)
             run = Run(said.id, ctx, self.standing, ends_with_client=True, topic=str(said.subscribe))
             self.calls.start(run, lambda: subscribe(self, said, run))

@@ -58,7 +58,7 @@ class Desk:
         self.closes: Counter[int] = Counter()
         self.dropped = 0
         self.now = runtime.clock.monotonic
-        self._runners: dict[str, Runner] = {}
+        self.runners: dict[str, Runner] = {}
         self.seats = Seats(runtime.find(Store), settings.per_user)
         self._hold_at = 0.0
         self._by_user: dict[str, set[SocketClient]] = {}
@@ -80,21 +80,17 @@ class Desk:
 
     def runner(self, name: str) -> Runner:
         """The runner of an action that sockets can reach. Raises NotFound."""
-        runner = self._runners.get(name)
+        runner = self.runners.get(name)
         if runner is None:
             action = self.runtime.actions.get(name)
             if action is None or not is_reachable(action):
                 raise unreachable(name)
-            runner = self._runners[name] = self.runtime.runner(name)
+            runner = self.runners[name] = self.runtime.runner(name)
         return runner
 
-    def context(
-        self, name: str, connection: Connection, *, seconds: float | None = None, safe: bool = False
-    ) -> Context:
-        """A context for one frame."""
-        runtime = self.runtime
-        deadline = runtime.clock.monotonic() + (runtime.call_seconds if seconds is None else seconds)
-        return Context(runtime, name, connection, deadline=deadline, safe=safe)
+    def context(self, name: str, connection: Connection) -> Context:
+        """A context for what is asked of a socket beside calls."""
+        return Context(self.runtime, name, connection, deadline=self.now() + self.runtime.call_seconds)
 
     # Who is here
 

@@ -21,8 +21,10 @@ class Rate:
 
     def allows(self, now: float, per_second: int, burst: int) -> bool:
         """Whether one more frame may come now; counts it if so."""
-        left = min(float(burst), self._left + (now - self._at) * per_second)
+        left = self._left + (now - self._at) * per_second
         self._at = now
+        if left > burst:
+            left = float(burst)
         if left < 1.0:
             self._left = left
             return False
