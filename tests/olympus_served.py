@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from shutil import copyfile
 
 import pytest
 
@@ -15,12 +14,11 @@ from olympus.app import app
 
 @pytest.fixture
 async def olympus_served(
-    tmp_path: Path, olympus_sqlite: Path, valkey: ValkeyServer, store_prefix: str
+    tmp_path: Path, olympus_url: str, valkey: ValkeyServer, store_prefix: str
 ) -> AsyncIterator[TestApp]:
     """A running Olympus that listens."""
-    copyfile(olympus_sqlite, tmp_path / "test.db")
     environ = {
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'test.db'}",
+        "DATABASE_URL": olympus_url,
         "REDIS_URL": valkey.url,
         "REDIS_PREFIX": store_prefix,
         # A minute that ends during a test must not post a greeting into it.

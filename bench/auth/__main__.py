@@ -128,7 +128,7 @@ def measure(plan: Plan, stage: Stage) -> tuple[list[Visit], list[Flood]]:
             found = visit(
                 stage.server, stage.store, stage.person, case, number, warm_up=plan.warm_up, seconds=plan.seconds
             )
-            print(f"round {number}  {case.key:<15}{found.cpu:8.1f} µs{found.rate:10,.0f}/s", file=sys.stderr)
+            print(f"round {number}  {case.key:<15}{found.load.cpu:8.1f} µs{found.load.rate:10,.0f}/s", file=sys.stderr)
             visits.append(found)
         if plan.flood:
             flood = _flood(plan, stage, number)

@@ -11,6 +11,9 @@ FREE = "free"
 ALL = "all-cookie"
 """What most calls of an application are: a session, a permission, and limits."""
 
+FLOOD = "flood"
+"""What `--only` calls the flood of sign-ins, which is no case."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -50,7 +53,3 @@ def chosen(names: str) -> list[Case]:
     if unknown:
         raise ValueError(f"--only names {', '.join(unknown)}. There are: {', '.join((*known, FLOOD))}.")
     return [case for case in CASES if not wanted or case.key in (*wanted, FREE)]
-
-
-FLOOD = "flood"
-"""What `--only` calls the flood of sign-ins, which is no case."""

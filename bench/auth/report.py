@@ -38,7 +38,7 @@ class Results:
             lines.append(_verdict(change <= MOST_CHANGE, f"{words} (wanted: at most {MOST_CHANGE:.2f} ×)"))
             share = median(flood.share for flood in self._floods)
             lines.append(f"- told: sign-ins come to {share:.2f} × what argon2id alone allows on the same pool")
-        everything = self.times(ALL, lambda visit: visit.cpu)
+        everything = self.times(ALL, lambda visit: visit.load.cpu)
         if everything is not None:
             lines.append(f"- told: a signed-in, limited call costs {everything:.2f} × the same call without")
         return lines
@@ -86,8 +86,8 @@ class Results:
                 yield _row(self._case(case, visits, asked))
 
     def _case(self, case: Case, visits: list[Visit], asked: Trips | None) -> list[str]:
-        each = [visit.cpu for visit in visits]
-        rate = self.times(case.key, lambda visit: 1 / visit.rate)
+        each = [visit.load.cpu for visit in visits]
+        rate = self.times(case.key, lambda visit: 1 / visit.load.rate)
         commands = "" if asked is None else ", ".join(_command(*command) for command in sorted(asked.commands.items()))
         server_busy = median(visit.load.server_cpu / visit.load.seconds for visit in visits)
         load_busy = median(visit.load.load_cpu / visit.load.seconds for visit in visits)
@@ -96,8 +96,8 @@ class Results:
             case.words,
             f"{median(each):.1f}",
             f"{(max(each) - min(each)) / 2 / median(each):.0%}",
-            _ratio(self.times(case.key, lambda visit: visit.cpu)),
-            f"{median(visit.rate for visit in visits):,.0f}",
+            _ratio(self.times(case.key, lambda visit: visit.load.cpu)),
+            f"{median(visit.load.rate for visit in visits):,.0f}",
             _ratio(rate),
             "–" if asked is None else f"{max(asked.reads, 0.0):.2f}",
             commands or "–",

@@ -33,7 +33,7 @@ PLENTY = 30_000_000
 """Calls a minute that no run reaches: every limit is counted, and none of them ever refuses."""
 
 AT_ONCE = 1_000_000
-ROLE, RIGHT, PERMISSION = "staff", "order:edit", "order:edit:tenant"
+ROLE, RIGHT = "staff", "order:edit"
 
 
 class Answer(Struct):

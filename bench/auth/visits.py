@@ -28,24 +28,14 @@ class Visit:
     store_cpu: float
 
     @property
-    def rate(self) -> float:
-        """Calls per second."""
-        return self.load.requests / self.load.seconds
-
-    @property
-    def cpu(self) -> float:
-        """Microseconds of the server's CPU for a call."""
-        return self.load.server_cpu / self.load.requests * 1e6
-
-    @property
     def store(self) -> float:
         """Microseconds of the store's CPU for a call."""
         return self.store_cpu / self.load.requests * 1e6
 
     def facts(self) -> Mapping[str, object]:
         """This visit as plain values."""
-        more = {"rate": round(self.rate, 1), "cpu_micros": round(self.cpu, 3), "store_micros": round(self.store, 3)}
-        return asdict(self) | more
+        load = {"rate": round(self.load.rate, 1), "cpu_micros": round(self.load.cpu, 3)}
+        return asdict(self) | load | {"store_micros": round(self.store, 3)}
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def main(arguments: list[str]) -> int:
 def _told(visit: Visit) -> Visit:
     line = f"round {visit.round}  {visit.ask.work:<6}  {visit.ask.connections:>3} connections  "
     line += f"{visit.ask.headers:>2} headers  ×{visit.ask.pipeline:<2}  {visit.peer:<26}  "
-    print(line + f"{visit.cpu:6.1f} µs  {visit.rate:9,.0f}/s", file=sys.stderr)
+    print(line + f"{visit.load.cpu:6.1f} µs  {visit.load.rate:9,.0f}/s", file=sys.stderr)
     return visit
 
 

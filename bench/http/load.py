@@ -39,6 +39,16 @@ class Load:
     most_latency: float
     worst_latency: float
 
+    @property
+    def rate(self) -> float:
+        """Requests per second."""
+        return self.requests / self.seconds
+
+    @property
+    def cpu(self) -> float:
+        """Microseconds of server CPU per request."""
+        return self.server_cpu / self.requests * 1e6
+
 
 def drive(
     port: int,

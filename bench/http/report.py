@@ -29,17 +29,17 @@ class Summary:
     @property
     def rate(self) -> float:
         """Requests per second."""
-        return self.median(lambda visit: visit.rate)
+        return self.median(lambda visit: visit.load.rate)
 
     @property
     def cpu(self) -> float:
         """Microseconds of server CPU per request."""
-        return self.median(lambda visit: visit.cpu)
+        return self.median(lambda visit: visit.load.cpu)
 
     @property
     def spread(self) -> float:
         """How far the rounds lie apart: half of the range of CPU per request, as a part of the median."""
-        each = [visit.cpu for visit in self.visits]
+        each = [visit.load.cpu for visit in self.visits]
         return (max(each) - min(each)) / 2 / self.cpu
 
     def times(self, other: Summary | None, of: Callable[[Visit], float]) -> float | None:
@@ -99,11 +99,11 @@ class Results:
 
 
 def _cpu(visit: Visit) -> float:
-    return visit.cpu
+    return visit.load.cpu
 
 
 def _rate(visit: Visit) -> float:
-    return visit.rate
+    return visit.load.rate
 
 
 def _half(visit: Visit) -> float:

@@ -37,19 +37,9 @@ class Visit:
     round: int
     load: Load
 
-    @property
-    def rate(self) -> float:
-        """Requests per second."""
-        return self.load.requests / self.load.seconds
-
-    @property
-    def cpu(self) -> float:
-        """Microseconds of server CPU per request."""
-        return self.load.server_cpu / self.load.requests * 1e6
-
     def facts(self) -> Mapping[str, object]:
         """This visit as plain values."""
-        return asdict(self) | {"rate": round(self.rate, 1), "cpu_micros": round(self.cpu, 3)}
+        return asdict(self) | {"rate": round(self.load.rate, 1), "cpu_micros": round(self.load.cpu, 3)}
 
 
 def measure(plan: Plan, servers: Servers) -> Iterator[Visit]:

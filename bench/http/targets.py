@@ -88,5 +88,5 @@ def _ratios(results: Results, ours: str, other: str, ask: Ask) -> tuple[float, f
     mine, theirs = results.of(ours, ask), results.of(other, ask)
     if mine is None or theirs is None:
         return None
-    cpu, rate = theirs.times(mine, lambda visit: visit.cpu), mine.times(theirs, lambda visit: visit.rate)
+    cpu, rate = theirs.times(mine, lambda visit: visit.load.cpu), mine.times(theirs, lambda visit: visit.load.rate)
     return None if cpu is None or rate is None else (cpu, rate)

@@ -20,9 +20,9 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("email", name=op.f("pk_email_confirmations")),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_email_confirmations")),
     )
     with op.batch_alter_table("email_confirmations", schema=None) as batch_op:
         batch_op.create_index("uq_email_confirmations_user_id", ["user_id"], unique=True)
-        batch_op.create_index("uq_email_confirmations_digest", ["digest"], unique=True)
+        batch_op.create_index("ix_email_confirmations_email", ["email"], unique=False)
         batch_op.create_index("ix_email_confirmations_expires_at", ["expires_at"], unique=False)

@@ -94,7 +94,7 @@ from antiphon.services.identity import (
 from antiphon.services.limits.lockout import Lockout
 from antiphon.services.metrics import Metrics
 from antiphon.services.passwords.service import Passwords
-from antiphon.services.rules import admin, role, signed_in
+from antiphon.services.rules import admin, role, signed_in, system
 from antiphon.services.sessions.service import Sessions
 from antiphon.services.sessions.tickets import Ticket, Tickets
 from antiphon.services.streams.message import JobMessage
@@ -309,6 +309,7 @@ __all__ = [
     "signed_in",
     "sniff",
     "static",
+    "system",
     "timeout",
     "type_of",
     "unique",

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.olympus_databases import olympus_sqlite
+from tests.olympus_databases import olympus_sqlite, olympus_url
 
-__all__ = ["olympus_sqlite"]
+__all__ = ["olympus_sqlite", "olympus_url"]

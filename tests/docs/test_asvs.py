@@ -14,8 +14,9 @@ from antiphon.services.identity.settings import IdentitySettings
 from olympus.app import app
 from scripts import reference
 from scripts.sources import Sources
-from tests.docs.test_asvs_code import imported
+from tests.docs.test_asvs_code import called, calls, imported
 from tests.modules.audit_kinds import KINDS
+from tests.named_tests import functions_in
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "why" / "asvs.md").read_text(encoding="utf-8")
@@ -50,16 +51,6 @@ ROWS = [Row(*found) for found in _ROW.findall(PAGE)]
 
 
 @cache
-def functions(path: str) -> frozenset[str]:
-    """The test functions of a file; none when there is no such file."""
-    file = ROOT / path
-    if not file.is_file():
-        return frozenset()
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    return frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-
-
-@cache
 def settings() -> dict[str, str]:
     """Every setting of Olympus with its default, as the reference shows it."""
     return dict(_SETTING.findall(reference.settings(Sources(ROOT))))
@@ -89,7 +80,7 @@ def test_every_row_can_be_read() -> None:
 
 
 def test_what_the_contract_names_is_there() -> None:
-    """Each of its ids is met, or the row says why it is not."""
+    """Each of its ids has a row; whether it is met, and why not, is for the row to say."""
     named: set[str] = set()
     for word in CONTRACT.split():
         section, _, numbers = word.rpartition(".")
@@ -114,7 +105,8 @@ def test_what_is_met_is_shown_by_tests_that_are_there() -> None:
 
 def test_every_test_that_is_named_is_there() -> None:
     """Wherever the page names one; it says which line to mend when a test was renamed."""
-    gone = [test for test in _TEST.findall(PAGE) if test.split("::")[1] not in functions(test.split("::")[0])]
+    named = [test.split("::") for test in _TEST.findall(PAGE)]
+    gone = [f"{path}::{test}" for path, test in named if test not in functions_in(ROOT / path)]
 
     assert gone == [], "Mend these names in docs/why/asvs.md, or write that the rows are not covered."
 
@@ -148,7 +140,7 @@ def test_every_number_is_that_of_the_settings() -> None:
 
 
 def test_the_ways_in_are_those_of_the_application() -> None:
-    """Every action that answers to anybody is listed, and no other; so is every action that gives a way in."""
+    """Every action that answers to anybody is listed, and no other; whatever is said to give a way in is an action."""
     text = part("The ways in")
     actions = {action.name: action for action in app.gathered().actions}
     given, listed = text.split("Without any of them")
@@ -159,9 +151,11 @@ def test_the_ways_in_are_those_of_the_application() -> None:
 
 
 def test_every_algorithm_is_listed() -> None:
-    """Every hash that the code imports, what it signs with and what it seals with are in the table of keys."""
+    """Every hash that the code imports or calls, what it signs with and what it seals with are in the table of keys."""
     text = part("Keys and algorithms")
-    hashes = {name.removeprefix("hashlib.") for _, name in imported() if name.startswith("hashlib.")}
+    used = {name for _, name in imported()} | {called(node) for _, node in calls()}
+    hashes = {found[1] for name in used if (found := re.fullmatch(r"hashlib\.(\w+)", name))} - {"file_digest"}
+    hashes |= {ast.literal_eval(node.args[1]) for _, node in calls() if called(node) == "hashlib.file_digest"}
     algorithm = get_args(get_type_hints(IdentitySettings, include_extras=False)["algorithm"])
 
     missing = {name for name in (*hashes, *algorithm, "argon2id", "A256GCM", "hmac") if name not in text}

@@ -16,7 +16,7 @@ from antiphon.services.audit.tables import audit_log
 from olympus.messages.actions import clean_up_messages
 from olympus.messages.tables import messages
 from tests.modules.identity_people import refreshed, with_tokens
-from tests.modules.test_resets import ANOTHER_PASSWORD, ASK
+from tests.modules.mails_stage import ANOTHER_PASSWORD, ASK
 from tests.olympus_stage import PASSWORD, UNKNOWN_ID, Olympus, Person
 from tests.services.channel_stage import Node, Screen
 

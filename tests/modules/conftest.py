@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from shutil import copyfile
 
 import pytest
 
 from antiphon.testing.engines import ValkeyServer
-from tests.olympus_databases import database_template, olympus_postgres, olympus_sqlite
+from tests.olympus_databases import database_template, olympus_postgres, olympus_sqlite, olympus_url
 from tests.olympus_stage import Olympus, olympus_on
 
-__all__ = ["database_template", "olympus_postgres", "olympus_sqlite"]
+__all__ = ["database_template", "olympus_postgres", "olympus_sqlite", "olympus_url"]
 
 
 @pytest.fixture
-async def olympus(
-    tmp_path: Path, olympus_sqlite: Path, valkey: ValkeyServer, store_prefix: str
-) -> AsyncIterator[Olympus]:
+async def olympus(tmp_path: Path, olympus_url: str, valkey: ValkeyServer, store_prefix: str) -> AsyncIterator[Olympus]:
     """Olympus on SQLite."""
-    copyfile(olympus_sqlite, tmp_path / "test.db")
-    async with olympus_on(tmp_path, f"sqlite:///{tmp_path / 'test.db'}", valkey.url, store_prefix) as running:
+    async with olympus_on(tmp_path, olympus_url, valkey.url, store_prefix) as running:
         yield running
 
 

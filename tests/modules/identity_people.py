@@ -10,6 +10,12 @@ from tests.olympus_stage import PASSWORD, Olympus, Person
 ME = "/api/me"
 REFRESH = "/api/session/refresh"
 
+COUNTED = {"LIMITS_STORE_TIME": "5s"}
+"""A machine that is busy must not begin to count by itself."""
+
+FREE_GUESSES = {**COUNTED, "LOCKOUT_FREE": "1000", "LOCKOUT_ACCOUNT": "1000", "LOCKOUT_ADDRESS": "1000"}
+"""The same for whoever measures, and has to guess often."""
+
 
 def bearer(token: str, **more: str) -> dict[str, str]:
     """The headers of a call with a token."""

@@ -8,7 +8,7 @@ import pytest
 
 from tests.modules.audit_kinds import KINDS, SESSION, Cast, fits, log
 from tests.modules.identity_people import bearer, refreshed, with_tokens
-from tests.modules.test_resets import ASK, confirmed, mailed
+from tests.modules.mails_stage import ASK, confirmed, mailed
 from tests.olympus_stage import PASSWORD, Olympus
 
 

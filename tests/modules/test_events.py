@@ -142,7 +142,7 @@ async def test_another_service_announces_an_event(office: Olympus, world: World)
 )
 async def test_an_event_that_is_not_known_is_refused(
     tmp_path: Path,
-    olympus_sqlite: Path,
+    olympus_url: str,
     valkey: ValkeyServer,
     store_prefix: str,
     world: World,
@@ -150,9 +150,7 @@ async def test_an_event_that_is_not_known_is_refused(
     field: str,
 ) -> None:
     """A type, version or data that this application does not know is a 422 that names the attribute."""
-    (tmp_path / "test.db").write_bytes(olympus_sqlite.read_bytes())
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    async with post_office(tmp_path, url, valkey.url, store_prefix, world) as office:
+    async with post_office(tmp_path, olympus_url, valkey.url, store_prefix, world) as office:
         headers = await service(office, "event:publish:any")
 
         answer = await office.client().post("/api/events", {**SENT, **change}, headers)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from shutil import copyfile
 from typing import Any
 
 import pytest
@@ -34,8 +34,9 @@ EVIL = b"An EVIL wooden horse.\n"
 SCANNER = """
 import pathlib, sys
 here = pathlib.Path(__file__).parent
+broken = (here / "broken").exists()
 (here / "calls").open("a").write(repr(sys.argv[1:]) + chr(10))
-if (here / "broken").exists():
+if broken:
     sys.exit(2)
 sys.exit("EVIL" in pathlib.Path(sys.argv[-1]).read_text(errors="replace"))
 """
@@ -61,12 +62,9 @@ async def scanned(folder: Path, url: str, valkey: ValkeyServer, prefix: str) -> 
 
 
 @pytest.fixture
-async def guarded(
-    tmp_path: Path, olympus_sqlite: Path, valkey: ValkeyServer, store_prefix: str
-) -> AsyncIterator[Olympus]:
+async def guarded(tmp_path: Path, olympus_url: str, valkey: ValkeyServer, store_prefix: str) -> AsyncIterator[Olympus]:
     """Olympus with a scanner, on SQLite."""
-    copyfile(olympus_sqlite, tmp_path / "test.db")
-    async with scanned(tmp_path, f"sqlite:///{tmp_path / 'test.db'}", valkey, store_prefix) as running:
+    async with scanned(tmp_path, olympus_url, valkey, store_prefix) as running:
         yield running
 
 
@@ -167,11 +165,10 @@ async def test_the_scanner_gets_the_path_and_nothing_else(guarded: Olympus, tmp_
 
 
 async def test_a_refusal_is_recorded_without_the_name(
-    tmp_path: Path, olympus_sqlite: Path, valkey: ValkeyServer, store_prefix: str, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, olympus_url: str, valkey: ValkeyServer, store_prefix: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The audit log has the file's id and what became of it; the log says so too, and never the file's name."""
-    copyfile(olympus_sqlite, tmp_path / "test.db")
-    async with scanned(tmp_path, f"sqlite:///{tmp_path / 'test.db'}", valkey, store_prefix) as olympus:
+    async with scanned(tmp_path, olympus_url, valkey, store_prefix) as olympus:
         ada = await olympus.person("Ada")
         file = await uploaded(ada, EVIL, "gift-of-the-greeks.txt")
         (row,) = [row for row in await log(olympus) if row.action == "file:process"]
@@ -183,13 +180,11 @@ async def test_a_refusal_is_recorded_without_the_name(
 
 
 async def test_a_refused_file_takes_no_room(
-    tmp_path: Path, olympus_sqlite: Path, valkey: ValkeyServer, store_prefix: str
+    tmp_path: Path, olympus_url: str, valkey: ValkeyServer, store_prefix: str
 ) -> None:
     """Its bytes do not count any more, and its owner deletes what is known of it as ever."""
-    copyfile(olympus_sqlite, tmp_path / "test.db")
-    url = f"sqlite:///{tmp_path / 'test.db'}"
     settings = {"FILES_SCANNER": ",".join(program(tmp_path / "scanner", SCANNER)), "FILES_USER_BYTES": str(len(CLEAN))}
-    async with olympus_on(tmp_path, url, valkey.url, store_prefix, settings=settings) as olympus:
+    async with olympus_on(tmp_path, olympus_url, valkey.url, store_prefix, settings=settings) as olympus:
         ada = await olympus.person("Ada")
         refused = await uploaded(ada, EVIL)
 
@@ -226,12 +221,37 @@ async def test_files_from_before_the_scanner_are_scanned(
         assert (await olympus.running.call(scan_files)).queued == 0
 
 
+async def test_a_file_that_no_scan_can_come_to_is_asked_for_now_and_then(
+    tmp_path: Path, olympus_url: str, valkey: ValkeyServer, store_prefix: str
+) -> None:
+    """Every two hours: each time it leaves a dead job, and those of others must stay to be seen."""
+    async with olympus_on(tmp_path, olympus_url, valkey.url, store_prefix) as olympus:
+        ada = await olympus.person("Ada")
+        file = await uploaded(ada, CLEAN)
+        await job_in(ada.client, file["jobId"], "done")
+        (path,) = (each for each in olympus.kept() if each.name == file["id"])
+        path.unlink()
+        lost = await ada.client.get(f"/api/file/{file['id']}")
+        await age_files(olympus)
+    async with scanned(tmp_path, olympus_url, valkey, store_prefix) as olympus:
+        queued = [(await olympus.running.call(scan_files)).queued for _ in range(2)]
+        await change_files(olympus, scan_asked_at=datetime.now(UTC) - timedelta(hours=2))
+        queued.append((await olympus.running.call(scan_files)).queued)
+
+    assert (lost.status, lost.error["type"]) == (503, "UNAVAILABLE")
+    assert queued == [1, 0, 1]
+
+
 async def age_files(olympus: Olympus) -> None:
     """Let every file be two hours older."""
+    await change_files(olympus, created_at=datetime.now(UTC) - timedelta(hours=2))
+
+
+async def change_files(olympus: Olympus, **values: datetime) -> None:
+    """Let every file have these values."""
     database = olympus.running.runtime.require(Database, "the test")
     async with database.transaction(write=True) as work:
-        older = update(files_table).values(created_at=datetime.now(UTC) - timedelta(hours=2))
-        await work.unscoped("the test makes files old").execute(older)
+        await work.unscoped("the test makes files old").execute(update(files_table).values(values))
 
 
 # The program
@@ -283,6 +303,26 @@ async def test_what_a_scanner_says_is_bounded(tmp_path: Path) -> None:
     assert (found.verdict, found.said) == (Verdict.CLEAN, "x" * SAID_BYTES)
 
 
+async def test_a_scan_that_is_cancelled_leaves_nothing_open(tmp_path: Path) -> None:
+    """Whether the scanner runs by then or not: it is gone, and so are both ends of its pipe."""
+    await scan(("/bin/true",), tmp_path, 30)
+    before = open_files()
+
+    for turns in range(6):
+        scanning = asyncio.create_task(scan(("/bin/sleep", "600"), tmp_path, 30))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        scanning.cancel()
+        await asyncio.wait([scanning])
+
+    await wait_until(lambda: open_files() == before, "something was never closed")
+
+
+def open_files() -> int:
+    """How many descriptors this process has open."""
+    return len([*Path("/proc/self/fd").iterdir()])
+
+
 async def test_a_scanner_gets_a_clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """None of our variables reaches it, nor what comes to our own input."""
     monkeypatch.setenv("IDENTITY_SECRET", "planted")
@@ -298,6 +338,15 @@ def test_a_scanner_without_its_full_path_stops_the_start() -> None:
     problems = [*FileSettings(scanner=("clamdscan", "--no-summary")).problems("production")]
 
     assert problems == [Fault("scanner", "runs without a PATH of yours: begin with the full path of the program")]
+
+
+def test_the_time_for_a_scan_is_bounded() -> None:
+    """It has to end within the job that waits for it."""
+    times = [timedelta(0), timedelta(seconds=1), timedelta(minutes=10), timedelta(minutes=10, microseconds=1)]
+
+    found = [[fault.name for fault in FileSettings(scan_time=time).problems("production")] for time in times]
+
+    assert found == [["scan_time"], [], [], ["scan_time"]]
 
 
 def test_a_scanner_that_is_not_there_is_warned_of(tmp_path: Path) -> None:

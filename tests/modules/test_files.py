@@ -14,10 +14,10 @@ from antiphon.core.context import Context
 from antiphon.core.errors import Conflict
 from antiphon.core.middleware import Next
 from antiphon.testing.engines import ValkeyServer
+from tests.modules.test_pictures import PNG
 from tests.olympus_stage import UNKNOWN_ID, Olympus, olympus_on
 
 TEXT = b"Sing, goddess, of the anger of Achilles.\n"
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 FIELDS = {
     "id", "name", "type", "sizeBytes", "sha256", "description", "createdAt", "jobId", "processedAt", "width", "height",
     "scannedAt", "refusedAt",

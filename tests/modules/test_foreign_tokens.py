@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from shutil import copyfile
 from typing import Any
 
 import pytest
-from joserfc import jws
 from joserfc.jwk import OKPKey
 
 from antiphon.modules.accounts import DEFAULT_TENANT_ID
@@ -19,8 +15,7 @@ from antiphon.services.identity import foreign_user_id
 from antiphon.testing.engines import ValkeyServer
 from tests.modules.identity_people import bearer, status_of
 from tests.olympus_stage import Olympus, olympus_on
-from tests.services.issuer_stage import FOR_US, FOREIGN, IssuerServer
-from tests.services.token_stage import part
+from tests.services.issuer_stage import FOR_US, FOREIGN, IssuerServer, signed
 from tests.transports.websocket_stage import talking
 
 OWN = "/api/sessions"
@@ -54,28 +49,18 @@ class Visit:
             "iss": FOREIGN, "aud": FOR_US, "sub": "auth|7", "iat": now, "exp": now + 300, "jti": f"{self._made}",
             "org": org, "roles": roles,
         }  # fmt: skip
-        head = part(json.dumps({"alg": "Ed25519", "kid": "one", "typ": "at+jwt"}).encode())
-        signed = f"{head}.{part(json.dumps(claims).encode())}"
-        return f"{signed}.{part(jws.JWSRegistry.algorithms['Ed25519'].sign(signed.encode(), self._key))}"
+        return signed(claims, self._key)
 
 
 @pytest.fixture
-async def visit(tmp_path: Path, olympus_sqlite: Path, valkey: ValkeyServer, store_prefix: str) -> Any:
+async def visit(tmp_path: Path, olympus_url: str, valkey: ValkeyServer, store_prefix: str) -> AsyncIterator[Visit]:
     """Olympus with the issuer in its settings file."""
-    async with visiting(tmp_path, olympus_sqlite, valkey.url, store_prefix) as running:
-        yield running
-
-
-@asynccontextmanager
-async def visiting(folder: Path, database: Path, store_url: str, store_prefix: str) -> AsyncGenerator[Visit]:
-    """Olympus with the issuer in its settings file."""
-    copyfile(database, folder / "test.db")
     key = OKPKey.generate_key("Ed25519")
     async with IssuerServer() as server:
         server.publish(("one", key))
         said = SETTINGS.format(issuer=FOREIGN, audience=FOR_US, url=server.url, tenant=DEFAULT_TENANT_ID)
-        (folder / "settings.toml").write_text(said)
-        async with olympus_on(folder, f"sqlite:///{folder / 'test.db'}", store_url, store_prefix) as olympus:
+        (tmp_path / "settings.toml").write_text(said)
+        async with olympus_on(tmp_path, olympus_url, valkey.url, store_prefix) as olympus:
             yield Visit(olympus, key)
 
 

@@ -1,4 +1,4 @@
-"""How large a picture is: told from its first bytes, for every format that may be uploaded."""
+"""How large a picture is: told from what stands before its pixels, for every format that may be uploaded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from struct import pack
 
 import pytest
 
-from antiphon.modules.files.pictures import Picture, measure
+from antiphon.modules.files.pictures import MOST_STEPS, Picture, measure
 
 JPEG = b"\xff\xd8\xff\xe0\x00\x04ab\xff\xff\xff\xc2\x00\x11\x08" + pack(">HH", 480, 640) + bytes(10)
 PNG = b"\x89PNG\r\n\x1a\n" + pack(">I", 13) + b"IHDR" + pack(">II", 640, 480) + bytes(5)
@@ -37,6 +37,38 @@ def test_a_picture_says_its_size(kind: str, head: bytes) -> None:
 def test_a_torn_picture_says_nothing_false(kind: str, head: bytes) -> None:
     """Cut off anywhere, a header gives its size or none, never an error."""
     assert {measure(head[:end], kind) for end in range(len(head) + 1)} <= {None, Picture(640, 480)}
+
+
+def test_a_screen_grows_to_its_images() -> None:
+    """As it does in decoders, whichever image it is: the screen alone says too little."""
+    small = b"GIF89a" + pack("<HHBBB", 1, 1, 0x80, 0, 0) + bytes(6)
+    comment = b"\x21\xfe\x02ab\x00"
+    first = b"\x2c" + pack("<HHHHB", 0, 0, 1, 1, 0x81) + bytes(12) + b"\x02\x01\x00\x00"
+    second = b"\x2c" + pack("<HHHHB", 600, 400, 40, 80, 0) + b"\x02\x01\x00\x00"
+
+    assert measure(small + comment + first + b"\x3b", "image/gif") == Picture(1, 1)
+    assert measure(small + comment + first + second + b"\x3b", "image/gif") == Picture(640, 480)
+    assert measure(small + comment + first + b"?" + second, "image/gif") is None
+
+
+def test_a_frame_is_found_behind_notes_and_stray_bytes() -> None:
+    """However long the notes are, as decoders find it."""
+    notes = b"\xff\xe1\xff\xff" + bytes(65_533)
+
+    assert measure(JPEG[:2] + notes * 20 + b"ab\xff\x00" + JPEG[2:], "image/jpeg") == Picture(640, 480)
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("image/jpeg", b"\xff\xd8" + bytes(MOST_STEPS) + JPEG[2:]),
+        ("image/gif", GIF + b"\x21\xfe" + b"\x01a" * MOST_STEPS + b"\x00\x3b"),
+    ],
+    ids=["jpeg", "gif"],
+)
+def test_a_picture_that_takes_too_long_has_no_size(kind: str, content: bytes) -> None:
+    """Whoever measures it takes half a million steps, and not one more."""
+    assert measure(content, kind) is None
 
 
 def test_what_is_no_picture_has_no_size() -> None:

@@ -6,44 +6,11 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
-import msgspec
-
-from antiphon.core.secrets import Secret
-from antiphon.modules.accounts import PasswordResetAsked, reset_token
-from antiphon.services.identity import RootSecret
-from antiphon.testing.app import HttpAnswer
 from antiphon.testing.clock import StandingClock
 from antiphon.testing.engines import ValkeyServer
-from antiphon.testing.waiting import wait_until
 from tests.modules.identity_people import ME, refreshed, status_of, with_tokens
+from tests.modules.mails_stage import ANOTHER_PASSWORD, ASK, confirmed, mailed, mails, sent, token_in
 from tests.olympus_stage import PASSWORD, Olympus, Person, olympus_on
-from tests.services.events_stage import logged
-
-ASK, CONFIRM = "/api/password/reset", "/api/password/reset/confirm"
-ANOTHER_PASSWORD = "a quiet harbour, before the storm"
-
-
-async def asked(olympus: Olympus) -> list[PasswordResetAsked]:
-    """The events that carry tokens, so far."""
-    kept = await logged(olympus.running.runtime, "accounts")
-    data = [each.event.data for each in kept if each.event is not None]
-    return [msgspec.json.decode(each, type=PasswordResetAsked) for each in data]
-
-
-async def mailed(olympus: Olympus, person: Person, number: int = 1) -> Secret[str]:
-    """Ask, and take the token from the event as an application does that sends it by mail."""
-    await olympus.client().post(ASK, {"email": person.email})
-
-    async def there() -> bool:
-        return len(await asked(olympus)) >= number
-
-    await wait_until(there, "the event was never announced")
-    return reset_token(olympus.running.runtime.require(RootSecret, "the test"), (await asked(olympus))[-1])
-
-
-async def confirmed(olympus: Olympus, token: Secret[str], password: str = ANOTHER_PASSWORD) -> HttpAnswer:
-    """Set a new password."""
-    return await olympus.client().post(CONFIRM, {"token": token.reveal(), "password": password})
 
 
 async def signs_in(olympus: Olympus, person: Person, password: str) -> int:
@@ -58,7 +25,7 @@ async def test_asking_always_answers_the_same(olympus_anywhere: Olympus) -> None
     token = await mailed(olympus_anywhere, ada)
     answers = [await olympus_anywhere.client().post(ASK, {"email": each}) for each in (ada.email, "no@example.com")]
 
-    (first, *_) = await asked(olympus_anywhere)
+    (first, *_) = await mails(olympus_anywhere)
     assert [(answer.status, answer.body) for answer in answers] == [(202, b"")] * 2
     assert (first.user_id, first.email) == (ada.id, ada.email)
     assert token.reveal() not in repr(first)
@@ -100,6 +67,17 @@ async def test_only_the_newest_token_works(olympus: Olympus) -> None:
     assert [(await confirmed(olympus, token)).status for token in (first, second)] == [403, 204]
 
 
+async def test_a_change_of_email_or_password_ends_the_token(olympus: Olympus) -> None:
+    """Whoever changes either may do so because somebody else reads their mail."""
+    ada, ben = await olympus.person("Ada"), await olympus.person("Ben")
+    for_ada, for_ben = await mailed(olympus, ada), await mailed(olympus, ben, 2)
+
+    await ada.client.post("/api/user", {"password": "a harbour of quiet lamps", "currentPassword": PASSWORD})
+    await ben.client.post("/api/user", {"email": "new@example.com", "currentPassword": PASSWORD})
+
+    assert [(await confirmed(olympus, token)).status for token in (for_ada, for_ben)] == [403, 403]
+
+
 async def test_a_refused_password_leaves_the_token(olympus: Olympus) -> None:
     """A weak password is named, and the same token sets a better one."""
     ada = await olympus.person("Ada", signed_in=False)
@@ -119,13 +97,8 @@ async def test_a_token_is_good_for_half_an_hour(
     async with olympus_on(tmp_path, database_url, valkey.url, store_prefix, clock=clock) as olympus:
         ada = await olympus.person("Ada", signed_in=False)
         await olympus.client().post(ASK, {"email": ada.email})
-
-        async def there() -> bool:
-            clock.move(timedelta(milliseconds=1))
-            return bool(await asked(olympus))
-
-        await wait_until(there, "the event was never announced")
-        token = reset_token(olympus.running.runtime.require(RootSecret, "the test"), (await asked(olympus))[-1])
+        (mail,) = await sent(olympus, clock=clock)
+        token = token_in(olympus, mail)
         as_access = await status_of(olympus, token.reveal())
         as_refresh = (await refreshed(olympus, token.reveal())).status
         clock.move(timedelta(minutes=30))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from antiphon import TenantDirectory
 from antiphon.modules.accounts import DEFAULT_TENANT_ID
 from tests.olympus_stage import PASSWORD, UNKNOWN_ID, Olympus, Person
 
@@ -191,3 +192,12 @@ async def test_a_user_of_another_tenant_is_disabled_by_an_admin_alone(olympus_an
 
     assert answer.status == 200
     assert (await eve.client.get("/api/me")).status == 401
+
+
+async def test_a_tenant_is_found_by_a_name_that_looks_like_an_id(olympus_anywhere: Olympus) -> None:
+    """`--tenant` takes either; an id comes first."""
+    name = "abcdef01-aaaa-bbbb-cccc-dddddddddddd"
+    made = await tenant(olympus_anywhere, name)
+    directory = olympus_anywhere.running.runtime.require(TenantDirectory, "the test")
+
+    assert [await directory.find_tenant(which) for which in (name, made, UNKNOWN_ID)] == [made, made, None]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from shutil import copyfile
 
 import pytest
 
@@ -174,15 +173,13 @@ async def test_the_environment_may_carry_the_token(olympus: Olympus) -> None:
 
 async def test_nothing_of_a_token_is_in_the_log(
     tmp_path: Path,
-    olympus_sqlite: Path,
+    olympus_url: str,
     valkey: ValkeyServer,
     store_prefix: str,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Good or bad, in a header, a body, a frame or a key; though everything is logged that can be."""
-    copyfile(olympus_sqlite, tmp_path / "test.db")
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    async with olympus_on(tmp_path, url, valkey.url, store_prefix, settings={"LOG_LEVEL": "debug"}) as olympus:
+    async with olympus_on(tmp_path, olympus_url, valkey.url, store_prefix, settings={"LOG_LEVEL": "debug"}) as olympus:
         hera = await olympus.admin()
         tokens, key = await with_tokens(olympus, hera), await new_key(hera)
         second = (await refreshed(olympus, tokens["refreshToken"])).json

@@ -8,10 +8,10 @@ from importlib.util import find_spec
 
 import pytest
 
-from tests.olympus_databases import olympus_sqlite
+from tests.olympus_databases import olympus_sqlite, olympus_url
 from tests.olympus_served import olympus_served
 
-__all__ = ["olympus_served", "olympus_sqlite"]
+__all__ = ["olympus_served", "olympus_sqlite", "olympus_url"]
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 HOW = "The pages are tested in Chromium: `apt-get install chromium`, and `make lock` with the group `pages`."

@@ -73,7 +73,7 @@ SCRIPTS = [way.replace("{text}", shape.format(call=CALL)) for way in WAYS for sh
 
 @pytest.fixture
 async def browsers(chromium: str, olympus_served: TestApp) -> AsyncIterator[Browsers]:
-    """A browser."""
+    """A browser that is gone before Olympus is."""
     async with Browsers.start(chromium) as started:
         yield started
 

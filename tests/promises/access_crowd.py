@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 from secrets import token_hex
-from shutil import copyfile
 
 import pytest
 import pytest_asyncio
@@ -14,6 +13,7 @@ from antiphon.modules.accounts.tenants import create_tenant
 from antiphon.testing.engines import ValkeyServer
 from antiphon.testing.leftovers import lasting_keys
 from tests.conftest import BOUNDED
+from tests.database_templates import copy_of
 from tests.olympus_stage import Olympus, Person, olympus_on
 
 
@@ -59,8 +59,8 @@ async def crowd(
 ) -> AsyncIterator[Crowd]:
     """Olympus without limits, which are others' tests."""
     folder, prefix = tmp_path_factory.mktemp("access"), f"test-{token_hex(6)}"
-    copyfile(olympus_sqlite, folder / "test.db")
+    url = copy_of(olympus_sqlite, folder)
     settings = {"LIMITS_ENABLED": "false", "WEBSOCKET_PER_USER": "1000"}
-    async with olympus_on(folder, f"sqlite:///{folder / 'test.db'}", valkey.url, prefix, settings=settings) as running:
+    async with olympus_on(folder, url, valkey.url, prefix, settings=settings) as running:
         yield Crowd(running)
     assert not await lasting_keys(valkey.url, prefix, allowed=BOUNDED)

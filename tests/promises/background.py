@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -16,6 +15,7 @@ from antiphon.services.streams.schemas import schema_digest
 from antiphon.testing.waiting import wait_until
 from tests.olympus_stage import Olympus, Person
 from tests.promises.outcome import Outcome
+from tests.services.streams_stage import message
 
 
 class Background:
@@ -38,8 +38,7 @@ class Background:
 
     async def put(self, who: Person | None, action: str, /, queue: str = "default", **inputs: Any) -> str:
         """Queue a call as somebody; gives the id of its job."""
-        message = self._message(who, self._runtime.actions[action], queue, inputs)
-        (enqueued,) = await self._queues.enqueue([message])
+        (enqueued,) = await self._queues.enqueue([self._message(who, self._runtime.actions[action], queue, inputs)])
         return enqueued.id
 
     async def end_of(self, job_id: str) -> Outcome:
@@ -62,20 +61,13 @@ class Background:
     def _message(self, who: Person | None, action: AnyAction, queue: str, inputs: dict[str, Any]) -> JobMessage:
         caller: Caller = who.caller if who is not None else ANONYMOUS
         wired = {field.wire: inputs[field.name] for field in action.schema.fields if field.name in inputs}
-        return JobMessage(
-            id=f"{queue}.{self._runtime.ids.uuid7()}",
+        return message(
+            queue,
             action=action.name,
             schema=schema_digest(action),
             inputs=msgspec.Raw(msgspec.json.encode(wired)),
             caller=CallerRef(caller.kind, caller.id, caller.tenant_id, "direct"),
             request_id=self._runtime.ids.uuid7(),
-            traceparent="",
-            tracestate="",
-            key="",
-            priority="normal",
             # Whatever it ends with is its answer.
             attempts=1,
-            due_at=None,
-            batch=None,
-            enqueued_at=datetime.now(UTC),
         )

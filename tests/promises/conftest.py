@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from antiphon.testing.engines import ValkeyServer
-from tests.olympus_databases import database_template, olympus_postgres, olympus_sqlite
+from tests.olympus_databases import database_template, olympus_postgres, olympus_sqlite, olympus_url
 from tests.olympus_stage import Olympus, olympus_on
 from tests.promises.access_crowd import crowd
 from tests.promises.voices import FILE_VOICES, VOICES, Voice
 
-__all__ = ["crowd", "database_template", "olympus_postgres", "olympus_sqlite"]
+__all__ = ["crowd", "database_template", "olympus_postgres", "olympus_sqlite", "olympus_url"]
 
 
 @pytest.fixture

@@ -55,6 +55,7 @@ async def test_each_role_is_let_in_where_the_table_says(crowd: Crowd, transport:
     else:
         found = {name: await knock_on(crowd, voice, who, action) for name, action in asked.items()}
 
+    assert found
     assert found == {name: BY_ROLE[name][role] for name in found}
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import pytest
-from msgspec import inspect
+from msgspec import Meta, inspect
 
+from antiphon import Context, action, allow, anyone
+from antiphon.core.action import AnyAction
 from antiphon.core.inputs.contents import MOST_DIGITS, MOST_ITEMS, MOST_TEXT, walk
 from antiphon.core.settings import Settings
 from antiphon.modules.files.storage import FileSettings
@@ -23,16 +23,20 @@ from antiphon.stores.redis import RedisSettings
 from antiphon.transports.http.settings import HttpSettings, bounds_of
 from antiphon.transports.websocket.settings import WebsocketSettings
 from olympus.app import app
+from tests.named_tests import functions_in
 
 TESTS = Path(__file__).parents[1]
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 
 
 class Bound(NamedTuple):
-    """A cell of the table: what is bounded, where its number stands, and the test that crosses it."""
+    """A cell of the table: what is bounded, where its number stands, and the test that crosses it.
+
+    `where` is None for a number that stands nowhere but in what it bounds: the test that crosses it knows it.
+    """
 
     name: str
-    where: type[Settings] | int
+    where: type[Settings] | int | None
     number: int | timedelta
     file: str
     test: str
@@ -40,7 +44,7 @@ class Bound(NamedTuple):
     @property
     def found(self) -> object:
         """The number that holds when nobody says otherwise."""
-        return self.where if isinstance(self.where, int) else getattr(self.where(), self.name)
+        return getattr(self.where(), self.name) if isinstance(self.where, type) else self.where
 
 
 def seconds(number: float) -> timedelta:
@@ -198,11 +202,11 @@ ROWS: Mapping[str, Sequence[Bound]] = {
         ),
     ],
     "page size; filters; sort keys; search text": [
-        Bound("page size", 100, 100, "modules/test_messages.py", "test_a_page_that_cannot_be_is_refused"),
-        Bound("page size", 100, 100, HERE, "test_no_list_gives_more_than_a_page"),
-        Bound("filters", 10, 10, HERE, "test_no_list_takes_more_filters_or_keys"),
-        Bound("sort keys", 3, 3, HERE, "test_no_list_takes_more_filters_or_keys"),
-        Bound("search text", 100, 100, HERE, "test_no_list_takes_more_filters_or_keys"),
+        Bound("page size", None, 100, "modules/test_messages.py", "test_a_page_that_cannot_be_is_refused"),
+        Bound("page size", None, 100, HERE, "test_no_list_gives_more_than_a_page"),
+        Bound("filters", None, 10, HERE, "test_no_list_takes_more_filters_or_keys"),
+        Bound("sort keys", None, 3, HERE, "test_no_list_takes_more_filters_or_keys"),
+        Bound("search text", None, 100, HERE, "test_no_list_takes_more_filters_or_keys"),
     ],
     "token; API key; Idempotency-Key": [
         Bound(
@@ -215,16 +219,16 @@ ROWS: Mapping[str, Sequence[Bound]] = {
             "services/test_identity_tokens.py",
             "test_a_text_that_is_no_key_is_never_looked_up",
         ),
-        Bound("Idempotency-Key", 255, 255, KEYS, "test_what_is_no_key_is_422"),
-        Bound("Idempotency-Key", 255, 255, KEYS, "test_the_longest_key_is_one"),
+        Bound("Idempotency-Key", None, 255, KEYS, "test_what_is_no_key_is_422"),
+        Bound("Idempotency-Key", None, 255, KEYS, "test_the_longest_key_is_one"),
     ],
 }
-"""The table of the table of bounds. Those of GraphQL stand in a table of their own."""
+"""The table of bounds, row by row. Those of GraphQL stand in a table of their own."""
 
-BOUNDS = [bound for row in ROWS.values() for bound in row]
+NUMBERED = [bound for row in ROWS.values() for bound in row if bound.where is not None]
 
 
-@pytest.mark.parametrize("bound", BOUNDS, ids=lambda bound: f"{bound.name}-{bound.test}")
+@pytest.mark.parametrize("bound", NUMBERED, ids=lambda bound: f"{bound.name}-{bound.test}")
 def test_a_bound_has_its_number(bound: Bound) -> None:
     """The number that holds by itself is the one of the table."""
     assert bound.found == bound.number
@@ -233,12 +237,19 @@ def test_a_bound_has_its_number(bound: Bound) -> None:
 @pytest.mark.parametrize("row", ROWS)
 def test_every_cell_is_crossed_by_a_test_that_is_there(row: str) -> None:
     """Each bound of the row names a test function that exists."""
-    missing = [f"{bound.file}::{bound.test}" for bound in ROWS[row] if bound.test not in _functions(TESTS / bound.file)]
+    missing = [
+        f"{bound.file}::{bound.test}" for bound in ROWS[row] if bound.test not in functions_in(TESTS / bound.file)
+    ]
 
     assert not missing
 
 
 # Lists. Their bounds are inputs of actions, and so part of each signature.
+
+
+type Size = Annotated[int, Meta(ge=1, le=100)]
+type Few = Annotated[list[str], Meta(max_length=10)]
+type Words = Annotated[str, Meta(min_length=2, max_length=100)]
 
 
 class _Input(NamedTuple):
@@ -250,31 +261,61 @@ class _Input(NamedTuple):
         return f"{self.action}.{self.name}"
 
 
-def _inputs(*names: str) -> Iterator[_Input]:
-    for action in app.gathered().actions:
-        for field in action.schema.fields:
+def _inputs(actions: Iterable[AnyAction], *names: str) -> Iterator[_Input]:
+    for each in actions:
+        for field in each.schema.fields:
             if field.name in names:
-                yield _Input(action.name, field.name, [node for node, _ in walk(inspect.type_info(field.type))])
+                yield _Input(each.name, field.name, [node for node, _ in walk(inspect.type_info(field.type))])
+
+
+def _pages(actions: Iterable[AnyAction]) -> list[_Input]:
+    return [*_inputs(actions, "limit", "page_size", "first", "last")]
+
+
+def larger_pages(actions: Iterable[AnyAction]) -> list[str]:
+    """The inputs that call for more than a page."""
+    return [
+        str(each)
+        for each in _pages(actions)
+        for node in each.nodes
+        if isinstance(node, inspect.IntType) and not _ends(node, 100)
+    ]
+
+
+def longer_lists(actions: Iterable[AnyAction]) -> list[str]:
+    """The inputs that take more filters, sort keys or text to search for than they should."""
+    actions = [*actions]
+    over = [each for each in _inputs(actions, "filter", "filters", "where") if not _has(each, inspect.ListType, 10)]
+    over += [each for each in _inputs(actions, "sort", "order_by") if not _has(each, inspect.ListType, 3)]
+    over += [each for each in _inputs(actions, "search", "q") if not _has(each, inspect.StrType, 100, least=2)]
+    return [str(each) for each in over]
 
 
 def test_no_list_gives_more_than_a_page() -> None:
     """Whatever an action calls the size of a page, it is 100 at most."""
-    sizes = list(_inputs("limit", "page_size", "first", "last"))
-    over = [
-        str(each) for each in sizes for node in each.nodes if isinstance(node, inspect.IntType) and not _ends(node, 100)
-    ]
-
-    assert sizes
-    assert not over
+    assert _pages(app.gathered().actions)
+    assert larger_pages(app.gathered().actions) == []
 
 
 def test_no_list_takes_more_filters_or_keys() -> None:
     """Ten filters, three sort keys, and a search text of 2 to 100 characters are the most that any list takes."""
-    over = [str(each) for each in _inputs("filter", "filters", "where") if not _has(each, inspect.ListType, 10)]
-    over += [str(each) for each in _inputs("sort", "order_by") if not _has(each, inspect.ListType, 3)]
-    over += [str(each) for each in _inputs("search", "q") if not _has(each, inspect.StrType, 100, least=2)]
+    assert longer_lists(app.gathered().actions) == []
 
-    assert not over
+
+def test_a_list_without_bounds_is_found() -> None:
+    """An action that forgets them is named, input by input; one that has them is not."""
+
+    @action("planted:list", allow(anyone))
+    async def planted(ctx: Context, limit: int, filters: list[str], sort: list[str], search: str) -> None:
+        """Nothing."""
+
+    @action("bounded:list", allow(anyone))
+    async def bounded(ctx: Context, limit: Size, filters: Few, search: Words) -> None:
+        """Nothing."""
+
+    both = [planted, bounded]
+    assert larger_pages(both) == ["planted:list.limit"]
+    assert longer_lists(both) == ["planted:list.filters", "planted:list.sort", "planted:list.search"]
 
 
 def _ends(node: inspect.IntType, most: int) -> bool:
@@ -286,11 +327,3 @@ def _has(given: _Input, kind: type[inspect.ListType | inspect.StrType], most: in
         isinstance(node, kind) and (node.max_length or most + 1) <= most and (node.min_length or 0) >= least
         for node in given.nodes
     )
-
-
-@cache
-def _functions(file: Path) -> frozenset[str]:
-    if not file.is_file():
-        return frozenset()
-    tree = ast.parse(file.read_text("utf-8"))
-    return frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))

@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 from pathlib import Path
-from shutil import copyfile
 
 import pytest
 from websockets.asyncio.client import connect
@@ -26,14 +25,10 @@ LISTED, EVIL = "https://shop.example", "https://evil.example"
 
 
 @pytest.fixture
-async def olympus(
-    tmp_path: Path, olympus_sqlite: Path, valkey: ValkeyServer, store_prefix: str
-) -> AsyncIterator[Olympus]:
+async def olympus(tmp_path: Path, olympus_url: str, valkey: ValkeyServer, store_prefix: str) -> AsyncIterator[Olympus]:
     """Olympus on SQLite, with one listed origin and with cookies as in production."""
-    copyfile(olympus_sqlite, tmp_path / "test.db")
     settings = {"HTTP_ORIGINS": LISTED, "SESSION_COOKIE_SECURE": "true", "LIMITS_ENABLED": "false"}
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    async with olympus_on(tmp_path, url, valkey.url, store_prefix, settings=settings) as running:
+    async with olympus_on(tmp_path, olympus_url, valkey.url, store_prefix, settings=settings) as running:
         yield running
 
 

@@ -34,7 +34,13 @@ def png(width: int, height: int) -> bytes:
 
 def gif(width: int, height: int) -> bytes:
     """The same, as a GIF."""
-    return b"GIF89a" + struct.pack("<HH", width, height) + bytes(32)
+    return b"GIF89a" + struct.pack("<HH", width, height) + bytes(3) + b"\x3b"
+
+
+def jpeg(width: int, height: int, *, before: bytes = b"") -> bytes:
+    """The same, as a JPEG; what comes before its frame is passed over."""
+    frame = b"\xff\xc0\x00\x11\x08" + struct.pack(">HH", height, width)
+    return b"\xff\xd8\xff\xe0\x00\x04ab" + before + frame + bytes(10)
 
 
 # Files that say they are something else
@@ -73,16 +79,47 @@ async def test_a_disguised_file_is_refused(olympus: Olympus) -> None:
     assert not olympus.kept()
 
 
-BOMBS = [png(40_000, 1_001), png(2**31 - 1, 2**31 - 1), png(1, 40_000_001), gif(65_535, 65_535)]
+NOTE = b"\xff\xe1\xff\xff" + bytes(65_533)
+BOMBS = [
+    ("a.png", png(40_000, 1_001)),
+    ("b.png", png(2**31 - 1, 2**31 - 1)),
+    ("c.png", png(1, 40_000_001)),
+    ("d.gif", gif(65_535, 65_535)),
+    # The screen grows to the image.
+    ("e.gif", gif(1, 1)[:-1] + b"\x2c" + struct.pack("<HHHHB", 0, 0, 65_535, 65_535, 0) + b"\x02\x00\x3b"),
+    ("f.jpg", jpeg(65_535, 65_535)),
+    ("g.jpg", jpeg(65_535, 65_535, before=NOTE * 20)),
+    ("h.jpg", jpeg(65_535, 65_535, before=b"!")),
+]
 
 
 async def test_a_pixel_bomb_is_refused(olympus: Olympus) -> None:
     """A picture of few bytes that says it has more than 40 megapixels is a 422, before anybody decodes it."""
     ada = await olympus.person("Ada")
 
-    for data in BOMBS:
-        answer = await ada.client.upload("/api/file", "bomb.png" if data.startswith(b"\x89") else "bomb.gif", data)
-        assert (answer.status, "pixels" in answer.error["fields"][0]["message"]) == (422, True)
+    for name, data in BOMBS:
+        answer = await ada.client.upload("/api/file", name, data)
+        assert (name, answer.status, "pixels" in answer.error["fields"][0]["message"]) == (name, 422, True)
+
+    assert not olympus.kept()
+
+
+async def test_a_picture_that_does_not_say_its_size_is_refused(olympus: Olympus) -> None:
+    """A decoder may find one all the same, and it may be any."""
+    ada = await olympus.person("Ada")
+
+    for name, data in [
+        ("a.png", PNG),
+        ("b.gif", gif(1, 1)[:-1] + b"?"),
+        ("c.jpg", jpeg(0, 0)),
+        ("d.jpg", jpeg(1, 1)[:9]),
+    ]:
+        answer = await ada.client.upload("/api/file", name, data)
+        assert (name, answer.status, answer.error["fields"][0]["message"]) == (
+            name,
+            422,
+            "is a picture that does not say how large it is",
+        )
 
     assert not olympus.kept()
 
@@ -202,7 +239,7 @@ async def test_what_steers_a_list_is_checked(olympus: Olympus) -> None:
 
 
 LONG = 60_000
-"""As much text as an input may have."""
+"""Nearly as much text as an input may have."""
 
 PATIENCE_SECONDS = 30.0
 """A pattern of quadratic time would need minutes, a linear one moments."""

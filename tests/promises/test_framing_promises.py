@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from shutil import copyfile
 
 import pytest
 
@@ -30,14 +29,10 @@ BEGUN = {
 
 
 @pytest.fixture
-async def olympus(
-    tmp_path: Path, olympus_sqlite: Path, valkey: ValkeyServer, store_prefix: str
-) -> AsyncIterator[Olympus]:
+async def olympus(tmp_path: Path, olympus_url: str, valkey: ValkeyServer, store_prefix: str) -> AsyncIterator[Olympus]:
     """Olympus on SQLite, whose clients have a second for a head, for a body and between requests."""
-    copyfile(olympus_sqlite, tmp_path / "test.db")
     settings = {"HTTP_HEADER_TIME": "1s", "HTTP_BODY_TIME": "1s", "HTTP_IDLE_TIME": "1s"}
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    async with olympus_on(tmp_path, url, valkey.url, store_prefix, settings=settings) as running:
+    async with olympus_on(tmp_path, olympus_url, valkey.url, store_prefix, settings=settings) as running:
         yield running
 
 

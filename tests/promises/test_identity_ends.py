@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from shutil import copyfile
 from typing import Any
 
 import pytest
@@ -20,13 +19,12 @@ from antiphon.testing.engines import ValkeyServer
 from antiphon.testing.raw import RawHttp
 from antiphon.testing.waiting import wait_until
 from antiphon.transports.http.transport import Http
-from tests.modules.identity_people import ME, bearer, refreshed, status_of, with_tokens
+from tests.modules.identity_people import FREE_GUESSES, ME, bearer, refreshed, status_of, with_tokens
 from tests.olympus_stage import PASSWORD, Olympus, Person, olympus_on
 from tests.transports.websocket_stage import talking
 
 ANOTHER_PASSWORD = "a quiet harbour, before the storm"
 HARP, LUTE = "Harp/1.0", "Lute/2.0"
-FREE_GUESSES = {"LIMITS_STORE_TIME": "5s", "LOCKOUT_FREE": "1000", "LOCKOUT_ACCOUNT": "1000", "LOCKOUT_ADDRESS": "1000"}
 
 
 class Beat(Struct):
@@ -46,13 +44,11 @@ type Start = Callable[..., Any]
 
 
 @pytest.fixture
-def start(tmp_path: Path, olympus_sqlite: Path, valkey: ValkeyServer, store_prefix: str) -> Start:
+def start(tmp_path: Path, olympus_url: str, valkey: ValkeyServer, store_prefix: str) -> Start:
     """Begins a node: all that a test begins share a database, a store and a folder."""
-    copyfile(olympus_sqlite, tmp_path / "test.db")
-    url = f"sqlite:///{tmp_path / 'test.db'}"
 
     def node(**more: Any) -> Any:
-        return olympus_on(tmp_path, url, valkey.url, store_prefix, modules=[Module(__name__)], **more)
+        return olympus_on(tmp_path, olympus_url, valkey.url, store_prefix, modules=[Module(__name__)], **more)
 
     return node
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
-from math import sqrt
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from shutil import copyfile
 from time import perf_counter
 from typing import Any
 
@@ -19,36 +17,25 @@ from antiphon.testing.app import HttpAnswer
 from antiphon.testing.engines import ValkeyServer
 from antiphon.testing.raw import RawHttp
 from antiphon.testing.waiting import wait_until
-from tests.modules.identity_people import ME
+from tests.modules.identity_people import COUNTED, FREE_GUESSES, ME
 from tests.olympus_stage import PASSWORD, olympus_on
+from tests.ranks import FAR, apart
 
 DIFFERENT = {"requestId", "timestamp", "retryAfter"}
-COUNTED = {"LIMITS_STORE_TIME": "5s"}
-"""A machine that is busy must not begin to count by itself."""
-
-FREE_GUESSES = {**COUNTED, "LOCKOUT_FREE": "1000", "LOCKOUT_ACCOUNT": "1000", "LOCKOUT_ADDRESS": "1000"}
-"""Whoever measures has to guess often."""
 
 ROUNDS = 100
 """Each costs three hashes, which no setting makes cheaper: 300 samples take about ten seconds of one core."""
-
-FAR = 5.0
-"""Standard deviations of the rank test. Chance reaches this less than once in a million runs, and without a decoy for
-unknown accounts it is over 10."""
 
 
 type Start = Callable[..., Any]
 
 
 @pytest.fixture
-def start(tmp_path: Path, olympus_sqlite: Path, valkey: ValkeyServer, store_prefix: str) -> Start:
+def start(tmp_path: Path, olympus_url: str, valkey: ValkeyServer, store_prefix: str) -> Start:
     """Begins an Olympus with these settings."""
-    copyfile(olympus_sqlite, tmp_path / "test.db")
 
     def node(settings: Mapping[str, str]) -> Any:
-        return olympus_on(
-            tmp_path, f"sqlite:///{tmp_path / 'test.db'}", valkey.url, store_prefix, settings={**COUNTED, **settings}
-        )
+        return olympus_on(tmp_path, olympus_url, valkey.url, store_prefix, settings={**COUNTED, **settings})
 
     return node
 
@@ -63,14 +50,6 @@ async def sign_in(connection: RawHttp, email: str, password: str) -> tuple[int, 
     error = {name: value for name, value in json.loads(answer.body)["error"].items() if name not in DIFFERENT}
     own = {"x-request-id", "date", "retry-after", "ratelimit"}
     return answer.status, error, [field for field in answer.headers if field[0] not in own], took
-
-
-def apart(one: Sequence[float], other: Sequence[float]) -> float:
-    """How far apart two samples are by their ranks, in standard deviations (the U of Mann and Whitney)."""
-    both = sorted([(value, 0) for value in one] + [(value, 1) for value in other])
-    ranks = sum(rank for rank, (_, kind) in enumerate(both, 1) if kind == 0)
-    m, n = len(one), len(other)
-    return (ranks - m * (m + n + 1) / 2) / sqrt(m * n * (m + n + 1) / 12)
 
 
 # Nothing is told

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from shutil import copyfile
 from typing import Any
 
 import pytest
@@ -31,12 +30,9 @@ FOLDERS = ("/board", "/antiphon.js")
 
 
 @pytest.fixture
-async def olympus(
-    tmp_path: Path, olympus_sqlite: Path, valkey: ValkeyServer, store_prefix: str
-) -> AsyncIterator[Olympus]:
+async def olympus(tmp_path: Path, olympus_url: str, valkey: ValkeyServer, store_prefix: str) -> AsyncIterator[Olympus]:
     """Olympus on SQLite."""
-    copyfile(olympus_sqlite, tmp_path / "test.db")
-    async with olympus_on(tmp_path, f"sqlite:///{tmp_path / 'test.db'}", valkey.url, store_prefix) as running:
+    async with olympus_on(tmp_path, olympus_url, valkey.url, store_prefix) as running:
         yield running
 
 

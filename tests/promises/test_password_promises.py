@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from shutil import copyfile
 
 import pytest
 from sqlalchemy import select
@@ -82,37 +82,36 @@ def clock() -> StandingClock:
     return StandingClock()
 
 
-async def test_a_password_does_not_age(
-    tmp_path: Path, olympus_sqlite: Path, valkey: ValkeyServer, store_prefix: str, clock: StandingClock
-) -> None:
-    """After four hundred days it signs in, and nothing asks for another."""
-    copyfile(olympus_sqlite, tmp_path / "test.db")
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    async with olympus_on(tmp_path, url, valkey.url, store_prefix, clock=clock) as olympus:
-        ada = await olympus.person("Ada", signed_in=False)
-        clock.move(timedelta(days=400))
+@pytest.fixture
+async def standing(
+    tmp_path: Path, olympus_url: str, valkey: ValkeyServer, store_prefix: str, clock: StandingClock
+) -> AsyncIterator[Olympus]:
+    """Olympus on that clock."""
+    async with olympus_on(tmp_path, olympus_url, valkey.url, store_prefix, clock=clock) as running:
+        yield running
 
-        answer = await olympus.client().put("/api/session", {"email": ada.email, "password": PASSWORD})
+
+async def test_a_password_does_not_age(standing: Olympus, clock: StandingClock) -> None:
+    """After four hundred days it signs in, and nothing asks for another."""
+    ada = await standing.person("Ada", signed_in=False)
+    clock.move(timedelta(days=400))
+
+    answer = await standing.client().put("/api/session", {"email": ada.email, "password": PASSWORD})
 
     assert answer.status == 201
 
 
-async def test_refreshing_ends_after_thirty_days(
-    tmp_path: Path, olympus_sqlite: Path, valkey: ValkeyServer, store_prefix: str, clock: StandingClock
-) -> None:
+async def test_refreshing_ends_after_thirty_days(standing: Olympus, clock: StandingClock) -> None:
     """However often it is done: a refresh token waits fourteen days at most, and its family ends with the thirtieth."""
-    copyfile(olympus_sqlite, tmp_path / "test.db")
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    async with olympus_on(tmp_path, url, valkey.url, store_prefix, clock=clock) as olympus:
-        token = (await with_tokens(olympus, await olympus.person("Ada", signed_in=False)))["refreshToken"]
-        other = (await with_tokens(olympus, await olympus.person("Bea", signed_in=False)))["refreshToken"]
-        found: list[int] = []
-        for days in (13, 13, 5):
-            clock.move(timedelta(days=days))
-            answer = await refreshed(olympus, token)
-            found.append(answer.status)
-            token = answer.json.get("refreshToken", token)
-        idle = await refreshed(olympus, other)
+    token = (await with_tokens(standing, await standing.person("Ada", signed_in=False)))["refreshToken"]
+    other = (await with_tokens(standing, await standing.person("Bea", signed_in=False)))["refreshToken"]
+    found: list[int] = []
+    for days in (13, 13, 5):
+        clock.move(timedelta(days=days))
+        answer = await refreshed(standing, token)
+        found.append(answer.status)
+        token = answer.json.get("refreshToken", token)
+    idle = await refreshed(standing, other)
 
     assert found == [200, 200, 401]
     assert idle.status == 401

@@ -16,8 +16,8 @@ from antiphon.testing.engines import ValkeyServer
 from antiphon.testing.raw import RawHttp
 from olympus.app import app
 from tests.modules.identity_people import bearer, refreshed, with_tokens
+from tests.modules.mails_stage import confirmed, mailed
 from tests.olympus_stage import PASSWORD, Olympus, olympus_on
-from tests.promises.letters import mailed
 
 NEW_PASSWORD = "planted-password-of-tomorrow-1"
 WRONG_PASSWORD = "planted-password-that-was-wrong-2"
@@ -125,11 +125,10 @@ async def use_everything(olympus: Olympus, planted: Planted) -> None:
     planted.told(await ada.client.get("/api/keys"))
     planted.told(await ada.client.get("/api/sessions"))
     planted.told(await ada.client.get("/api/me"))
-    token = await mailed(olympus, ada.email)
-    planted.secrets["a reset token"] = token
-    confirm = {"token": token, "password": NEW_PASSWORD}
-    planted.told(await olympus.client().post("/api/password/reset/confirm", confirm))
-    assert planted.answers[-1].status == 204, planted.answers[-1].body
+    token = await mailed(olympus, ada)
+    planted.secrets["a reset token"] = token.reveal()
+    reset = planted.told(await confirmed(olympus, token, NEW_PASSWORD))
+    assert reset.status == 204, reset.body
 
 
 async def show_to_the_wrong_place(olympus: Olympus, planted: Planted) -> None:

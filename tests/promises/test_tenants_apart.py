@@ -5,40 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 from random import Random
 from secrets import token_hex
-from shutil import copyfile
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-import msgspec
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
 from antiphon import CallError, Id
 from antiphon.core.action import AnyAction, Stream
-from antiphon.core.info import AppInfo
-from antiphon.core.log import Silent
-from antiphon.core.secrets import Secret
-from antiphon.services.database import DatabaseSettings, migrations_of
 from antiphon.services.database.fence import has_tenants
 from antiphon.testing.engines import PostgresDatabases, ValkeyServer
 from antiphon.testing.waiting import wait_until
-from olympus.app import app
 from olympus.tables import metadata, schema
+from tests.database_roles import as_owner, role, url_as
+from tests.database_templates import copy_of, migrate
 from tests.olympus_stage import Person, olympus_on
-from tests.promises.access_matrix import carried_by, object_of
+from tests.promises.access_matrix import ACTIONS, carried_by, object_of
 from tests.promises.neighbours import Neighbours, inputs_for, is_tried, leaks, settle, texts_of
 from tests.promises.outcome import Outcome
 from tests.promises.voices import ALL_VOICES, Voice
 from tests.services.channel_stage import Node, Screen
-
-ACTIONS = {action.name: action for action in app.gathered().actions}
 
 ROUNDS = {"http": 3, "websocket": 2, "cli": 1, "worker": 1, "direct": 4}
 """How often each action is tried, with other inputs each time."""
@@ -47,31 +35,19 @@ ROUNDS = {"http": 3, "websocket": 2, "cli": 1, "worker": 1, "direct": 4}
 @asynccontextmanager
 async def walled(server: PostgresDatabases, template: str) -> AsyncGenerator[dict[str, str]]:
     """A copy of Olympus's database with row security, for a role that no privilege lifts over it."""
-    url, name = await server.create_database(template=template), f"olympus_{token_hex(4)}"
-    settings = DatabaseSettings(url=Secret(url), row_security=True)
-    long = msgspec.structs.replace(settings, connect_time=timedelta(seconds=10))
-    await migrations_of(long, AppInfo("olympus", "", "test", Path()), schema, Silent()).run()
-    await _run(
-        url, f"CREATE ROLE {name} LOGIN PASSWORD '{name}'", f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {name}"
-    )
-    await _run(url, f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {name}")
-    parts = urlsplit(url)
+    url = await server.create_database(template=template)
     try:
-        yield {
-            "DATABASE_URL": urlunsplit(parts._replace(netloc=f"{name}:{name}@{parts.netloc.rpartition('@')[2]}")),
-            "DATABASE_ROW_SECURITY": "true",
-            "DATABASE_MIGRATE": "false",
-        }
+        await migrate(url, schema, row_security=True)
+        async with role(url) as name:
+            every = f"IN SCHEMA public TO {name}"
+            await as_owner(url, f"GRANT ALL ON ALL TABLES {every}", f"GRANT ALL ON ALL SEQUENCES {every}")
+            yield {
+                "DATABASE_URL": url_as(url, name),
+                "DATABASE_ROW_SECURITY": "true",
+                "DATABASE_MIGRATE": "false",
+            }
     finally:
-        await _run(url, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
         await server.drop_database(url)
-
-
-async def _run(url: str, *statements: str) -> None:
-    engine = create_async_engine(url, poolclass=NullPool)
-    async with engine.begin() as connection:
-        for statement in statements:
-            await connection.execute(text(statement))
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql with row security"])
@@ -93,8 +69,8 @@ async def neighbours(
     folder, prefix = tmp_path_factory.mktemp("apart"), f"test-{token_hex(6)}"
     settings = {"LIMITS_ENABLED": "false"}
     if walls is None:
-        copyfile(olympus_sqlite, folder / "test.db")
-        async with olympus_on(folder, f"sqlite:///{folder / 'test.db'}", valkey.url, prefix, settings=settings) as here:
+        url = copy_of(olympus_sqlite, folder)
+        async with olympus_on(folder, url, valkey.url, prefix, settings=settings) as here:
             yield await settle(here)
         return
     async with walled(*walls) as database:
@@ -107,7 +83,7 @@ async def neighbours(
 @pytest.mark.parametrize("transport", ALL_VOICES)
 async def test_no_call_reaches_another_tenant(neighbours: Neighbours, transport: str) -> None:
     """Every action, given ids, cursors, topics and names of another tenant: nothing is told, and nothing changes."""
-    voice, chance = ALL_VOICES[transport](neighbours.olympus), Random(transport)  # no secret
+    voice, chance = ALL_VOICES[transport](neighbours.olympus), Random(transport)
     before = await neighbours.state()
     tried = [action for action in ACTIONS.values() if is_tried(action) and carried_by(voice, action)]
     if transport == "cli":
@@ -198,8 +174,8 @@ async def test_files_of_a_tenant_have_a_folder_of_their_own(neighbours: Neighbou
 
 def test_what_belongs_to_somebody_belongs_to_a_tenant() -> None:
     """Each table with a user's rows has `tenant_id`, never null, or hangs on a row of one that has."""
+    # Found by their digest alone, before anybody knows to whom they belong.
     secrets = {"password_resets", "email_confirmations"}
-    """Found by their digest alone, before anybody knows to whom they belong."""
     for table in metadata.sorted_tables:
         owned = [column for column in table.c if column.name == "user_id" or column.info.get("owner")]
         if owned and table.name not in secrets:

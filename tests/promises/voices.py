@@ -224,11 +224,8 @@ VOICES: Mapping[str, type[Http | Websocket | Cli | Direct]] = {
 }
 
 ALL_VOICES: Mapping[str, type[Http | Websocket | Cli | Background | Direct]] = {
-    "http": Http,
-    "websocket": Websocket,
-    "cli": Cli,
+    **VOICES,
     "worker": Background,
-    "direct": Direct,
 }
 """With the background task, which tells nobody its result as it comes, and takes no secrets and no files."""
 

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import pytest_asyncio
 from sqlalchemy import select, text
 from sqlalchemy.sql.dml import UpdateBase
 
 from antiphon import Caller, Database, Schema, audit_metadata, verify_audit
-from antiphon.core.info import AppInfo
-from antiphon.core.log import Silent
-from antiphon.core.secrets import Secret
 from antiphon.services.audit.chain import PAGE, AuditChain
 from antiphon.services.audit.desk import AuditDesk
 from antiphon.services.audit.tables import audit_log
-from antiphon.services.database import DatabaseSettings, migrations_of
 from antiphon.testing.app import TestApp
 from antiphon.testing.engines import PostgresDatabases
-from antiphon.testing.engines.postgres import database_name
+from tests.database_templates import migrated_database, migrated_file
 
 SCHEMA = Schema(audit_metadata, Path(__file__).with_name("audit_migrations"))
 ADA = Caller(kind="user", id="0197a000-0000-7000-8000-000000000001", tenant_id="0197a000-0000-7000-8000-00000000000a")
@@ -48,25 +40,14 @@ def database_template(database_server: PostgresDatabases | None, request: pytest
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def audit_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of a database with an empty audit log."""
-    path = tmp_path_factory.mktemp("audit") / "audit.db"
-    await _migrate(f"sqlite:///{path}")
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return path
+    return await migrated_file(tmp_path_factory.mktemp("audit") / "audit.db", SCHEMA)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def audit_postgres(postgres: PostgresDatabases) -> AsyncIterator[str]:
     """The name of a database with an empty audit log."""
-    url = await postgres.create_database()
-    await _migrate(url)
-    yield database_name(url)
-    await postgres.drop_database(url)
-
-
-async def _migrate(url: str) -> None:
-    settings = msgspec.structs.replace(DatabaseSettings(url=Secret(url)), connect_time=timedelta(seconds=10))
-    await migrations_of(settings, AppInfo("audit", "", "test", Path()), SCHEMA, Silent()).run()
+    async with migrated_database(postgres, SCHEMA) as name:
+        yield name
 
 
 def database_of(app: TestApp) -> Database:
@@ -86,10 +67,12 @@ async def rows(app: TestApp) -> list[Any]:
         return [*(await work.execute(select(audit_log).order_by(audit_log.c.seq))).all()]
 
 
-async def walk(app: TestApp, *, after: int = 0, after_hash: str = "", page: int = PAGE) -> AuditChain:
+async def walk(
+    app: TestApp, *, after: int = 0, after_hash: str = "", most: int | None = None, page: int = PAGE
+) -> AuditChain:
     """Walk the chain."""
     async with database_of(app).transaction() as work:
-        return await verify_audit(work, after=after, after_hash=after_hash, page=page)
+        return await verify_audit(work, after=after, after_hash=after_hash, most=most, page=page)
 
 
 async def tamper(app: TestApp, *statements: UpdateBase) -> None:

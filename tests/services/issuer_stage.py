@@ -31,6 +31,13 @@ def plain(body: bytes, status: str = "200 OK", *more: str) -> bytes:
     return head.encode() + b"\r\n\r\n" + body
 
 
+def signed(claims: dict[str, Any], key: Key, *, alg: str = "Ed25519", kid: str = "one", typ: str = "at+jwt") -> str:
+    """A token with these claims, whatever they are."""
+    head = part(json.dumps({"alg": alg, "kid": kid, "typ": typ}).encode())
+    text = f"{head}.{part(json.dumps(claims).encode())}"
+    return f"{text}.{part(jws.JWSRegistry.algorithms[alg].sign(text.encode(), key))}"
+
+
 class IssuerServer:
     """Answers every request with `answer`, once `gate` is open; `None` never answers."""
 
@@ -105,9 +112,7 @@ class Partner:
         self, *, alg: str = "Ed25519", kid: str = "one", key: Key | None = None, typ: str = "at+jwt", **changes: Any
     ) -> str:
         """A token that the issuer's key signs."""
-        head = part(json.dumps({"alg": alg, "kid": kid, "typ": typ}).encode())
-        signed = f"{head}.{part(json.dumps(self.claims(**changes)).encode())}"
-        return f"{signed}.{part(jws.JWSRegistry.algorithms[alg].sign(signed.encode(), key or self.key))}"
+        return signed(self.claims(**changes), key or self.key, alg=alg, kid=kid, typ=typ)
 
     async def who(self, text: str) -> str:
         """Whom a token stands for, or an empty text."""

@@ -16,6 +16,7 @@ from antiphon import (
     Context,
     Database,
     Defect,
+    InvalidInput,
     Module,
     Work,
     action,
@@ -29,6 +30,7 @@ from antiphon import (
 from antiphon.services.audit.tables import audit_end, audit_log
 from antiphon.testing.app import TestApp
 from antiphon.testing.clock import StandingClock
+from tests.database_roles import as_owner, role, url_as
 from tests.services.audit_stage import (
     ADA,
     SCHEMA,
@@ -37,6 +39,7 @@ from tests.services.audit_stage import (
     database_of,
     database_template,
     rows,
+    tamper,
     walk,
 )
 from tests.services.database_stage import ONLY_POSTGRESQL
@@ -111,15 +114,27 @@ async def test_a_log_that_is_all_old_leaves_the_record_of_its_purge(app: TestApp
     assert (found.intact, found.rows) == (True, 2)
 
 
-async def test_a_walk_that_was_begun_before_the_purge_ends_well(app: TestApp) -> None:
-    """What it was to begin with is gone, and it begins with what is left."""
-    first = await walk(app)
+async def test_a_hash_of_what_was_purged_proves_nothing(app: TestApp) -> None:
+    """It is refused, and never taken for one that fits; that of the last row that is gone still has to fit."""
+    walked = [await walk(app, most=rows) for rows in (1, 2)]
     await app.call(purge, 3)
 
-    found = await walk(app, after=1, after_hash="0" * 64)
+    with pytest.raises(InvalidInput) as refused:
+        await walk(app, after=walked[0].seq, after_hash=walked[0].hash)
+    fitting = await walk(app, after=walked[1].seq, after_hash=walked[1].hash)
+    other = await walk(app, after=walked[1].seq, after_hash="f" * 64)
+
+    assert refused.value.fields[0].message == "was purged, with its hash: the log begins with row 3"
+    assert (fitting.intact, fitting.rows, other.intact) == (True, 4, False)
+
+
+async def test_a_hash_of_a_log_that_is_gone_does_not_fit(app: TestApp) -> None:
+    """Whoever empties the tables, ends and all, is found by it."""
+    first = await walk(app)
+    await tamper(app, delete(audit_log), delete(audit_end))
 
     assert first.intact
-    assert (found.intact, found.rows) == (True, 4)
+    assert not (await walk(app, after=first.seq, after_hash=first.hash)).intact
 
 
 async def test_nothing_is_purged_that_is_young(app: TestApp) -> None:
@@ -127,8 +142,6 @@ async def test_nothing_is_purged_that_is_young(app: TestApp) -> None:
     assert await app.call(purge, 30) == 0
     assert [row.object for row in await rows(app)] == [f"lamp {number}" for number in range(5)]
 
-
-WHO = select(func.current_user())
 
 REFUSED = [
     update(audit_log).values(object="x"),
@@ -182,31 +195,18 @@ async def test_a_purge_that_is_undone_leaves_the_guard_as_it_was(app: TestApp) -
 @ONLY_POSTGRESQL
 async def test_the_owner_lends_itself_the_right_to_delete(app: TestApp, database_url: str, tmp_path: Path) -> None:
     """An application that owns the table, and is no superuser, purges; before and after it may not even try."""
-    role = f"owner_{database_url.rpartition('/')[2].partition('?')[0]}"
-    own = ["audit_log", "audit_end", "alembic_version"]
-    setup = [
-        f'CREATE ROLE "{role}" LOGIN',
-        *(f'ALTER TABLE {table} OWNER TO "{role}"' for table in own),
-        f'REVOKE UPDATE, DELETE, TRUNCATE ON audit_log FROM "{role}"',
-    ]
-    async with database_of(app).transaction(write=True) as work:
-        for statement in setup:
-            await work.execute(text(statement))
-        superuser = await work.scalar(WHO)
-    try:
-        environ = {"DATABASE_URL": database_url.replace(f"//{superuser}", f"//{role}", 1)}
+    async with role(database_url) as name:
+        own = [f"ALTER TABLE {table} OWNER TO {name}" for table in ("audit_log", "audit_end", "alembic_version")]
+        await as_owner(database_url, *own, f"REVOKE UPDATE, DELETE, TRUNCATE ON audit_log FROM {name}")
+        environ = {"DATABASE_URL": url_as(database_url, name)}
         stage = App("stage", modules=[module], values=[SCHEMA])
         async with TestApp.start(stage, tmp_path, environ, listen=False, clock=app.app.clock) as owned:
             gone = await owned.call(purge, 3)
             async with database_of(owned).transaction() as work:
                 may = await work.scalar(select(func.has_table_privilege("audit_log", "DELETE")))
-                who = await work.scalar(WHO)
-    finally:
-        async with database_of(app).transaction(write=True) as work:
-            for statement in (f'REASSIGN OWNED BY "{role}" TO CURRENT_USER', f'DROP ROLE "{role}"'):
-                await work.execute(text(statement))
+                who = await work.scalar(select(func.current_user()))
 
-    assert (who, gone, may) == (role, 2, False)
+    assert (who, gone, may) == (name, 2, False)
     assert (await walk(app)).intact
 
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 import pytest
 from sqlalchemy import Executable, bindparam, func, insert, select, text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
 from antiphon.core.errors import Forbidden, SetupError
 from antiphon.core.info import AppInfo
 from antiphon.core.log import Silent
 from antiphon.services.database import Database, DatabaseSettings, Id, Migrations, Work, migrations_of
 from antiphon.services.database.reach import Reach, Rows
+from tests.database_roles import as_owner, role, url_as
 from tests.services.database_stage import ONLY_POSTGRESQL, opened, settings_for
 from tests.services.tenancy_stage import OURS, SCHEMA, THEIRS, places, rows_of, singers
 
@@ -32,34 +29,6 @@ THE_HOLE = text("SELECT id FROM singers ORDER BY id")
 def migrations(url: str, **changes: Any) -> Migrations:
     """The migrations of the stage."""
     return migrations_of(settings_for(url, **changes), AppInfo("stage", "1.0.0", "test", Path("var")), SCHEMA, Silent())
-
-
-async def as_owner(url: str, *statements: str) -> list[Any]:
-    """Run statements as the one who made the database, and give what the last of them gave."""
-    engine = create_async_engine(url, poolclass=NullPool)
-    found: list[Any] = []
-    async with engine.begin() as connection:
-        for statement in statements:
-            result = await connection.execute(text(statement))
-            found = [*result.scalars()] if result.returns_rows else []
-    return found
-
-
-def url_as(url: str, role: str) -> str:
-    """The same database, for another role."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=f"{role}:{role}@{parts.netloc.rpartition('@')[2]}"))
-
-
-@asynccontextmanager
-async def role(url: str, attributes: str = "") -> AsyncGenerator[str]:
-    """A role of its own, and afterwards none; gives its name. Roles belong to the whole server."""
-    name = f"choir_{token_hex(4)}"
-    await as_owner(url, f"CREATE ROLE {name} LOGIN PASSWORD '{name}' {attributes}")
-    try:
-        yield name
-    finally:
-        await as_owner(url, f"REASSIGN OWNED BY {name} TO CURRENT_USER", f"DROP OWNED BY {name}", f"DROP ROLE {name}")
 
 
 @pytest.fixture

@@ -100,12 +100,12 @@ async def test_a_certificate_must_hold(tmp_path: Path) -> None:
             await fetch(server.url.replace("localhost", "127.0.0.1"), trusted=trusted)
 
 
-async def test_where_nobody_listens_is_a_failure(server: IssuerServer) -> None:
+async def test_where_nobody_listens_is_a_failure() -> None:
     """And so is a server that speaks no TLS where TLS is asked for."""
-    url = server.url
-    with pytest.raises(FetchFailed):
-        await fetch(url.replace("http:", "https:"), seconds=2)
-    await server.__aexit__()
+    async with IssuerServer() as server:
+        url = server.url
+        with pytest.raises(FetchFailed):
+            await fetch(url.replace("http:", "https:"), seconds=2)
 
     with pytest.raises(FetchFailed, match="no connection"):
         await fetch(url)

@@ -1,36 +1,19 @@
-"""Limits and sessions on a Cluster, where the keys of one call are on several nodes."""
+"""Limits on a Cluster, where the keys of one call are on several nodes, and what is asked for beside them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from secrets import token_hex
 
 import pytest
-import pytest_asyncio
 
 from antiphon.core.limits import OverLimit, limit
-from antiphon.core.log import Silent
 from antiphon.stores.base import Store
-from antiphon.testing.engines import ValkeyCluster
 from tests.services.limits_stage import ADA, BEN, staged
+from tests.stores.store_stage import cluster, clustered
+
+__all__ = ["cluster", "clustered"]
 
 OWN, ALL = limit(5, per="1h", by="user"), limit(2, per="1h", by="everyone")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cluster() -> AsyncIterator[ValkeyCluster]:
-    """Three nodes."""
-    async with ValkeyCluster() as running:
-        yield running
-
-
-@pytest.fixture
-async def clustered(cluster: ValkeyCluster) -> AsyncIterator[Store]:
-    """A store on them."""
-    opened = Store(cluster.url, prefix=token_hex(4), log=Silent(), clustered=True)
-    yield opened
-    await opened.close()
 
 
 async def test_what_is_asked_at_one_moment_is_asked_on_every_node(clustered: Store) -> None:

@@ -172,7 +172,7 @@ async def test_an_anonymous_call_takes_one_trip(stage: Stage) -> None:
 
 
 async def test_calls_of_one_moment_share_their_trip(stage: Stage) -> None:
-    """Twenty callers who arrive together are one trip."""
+    """Twenty callers who arrive together need far fewer trips than twenty."""
     crowd = [await stage.sign_in(f"user-{n}") for n in range(20)]
     for browser in crowd:
         await stage.call(browser)

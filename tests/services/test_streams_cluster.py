@@ -9,22 +9,17 @@ from secrets import token_hex
 
 import msgspec
 import pytest
-import pytest_asyncio
 
 from antiphon.testing.engines import ValkeyCluster
 from antiphon.testing.waiting import wait_until
+from tests.stores.store_stage import cluster
 from tests.transports.worker_stage import FAST, Stage, on_worker_stage
+
+__all__ = ["cluster"]
 
 QUEUES = ("default", "mail", "search", "upload", "index")
 # The promises here are not about time, and a machine that starts three nodes may be slow to answer.
 ON_CLUSTER = FAST | {"REDIS_CLUSTER": "true", "WORKER_SLOTS": "3", "REDIS_COMMAND_TIME": "10s"}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cluster() -> AsyncIterator[ValkeyCluster]:
-    """Three nodes. Whoever kills one brings it back."""
-    async with ValkeyCluster() as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,14 +1,18 @@
-"""A store on a server of the test's own."""
+"""Stores on servers of the test's own, and how often they are spoken to."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from secrets import token_hex
+
+import pytest
+import pytest_asyncio
 
 from antiphon.core.log import Logger, Silent
 from antiphon.stores.base import Store
-from antiphon.testing.engines import ValkeyServer
+from antiphon.testing.engines import ValkeyCluster, ValkeyServer
 
 SOON = timedelta(seconds=0.2)
 
@@ -24,6 +28,21 @@ async def store_on(
         yield opened
     finally:
         await opened.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def cluster() -> AsyncIterator[ValkeyCluster]:
+    """Three nodes. Whoever kills one brings it back."""
+    async with ValkeyCluster() as running:
+        yield running
+
+
+@pytest.fixture
+async def clustered(cluster: ValkeyCluster) -> AsyncIterator[Store]:
+    """A store on them."""
+    opened = Store(cluster.url, prefix=f"test-{token_hex(4)}", log=Silent(), clustered=True)
+    yield opened
+    await opened.close()
 
 
 async def arrivals(store: Store) -> int:

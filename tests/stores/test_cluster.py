@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from time import monotonic
 
 import pytest
-import pytest_asyncio
 
 from antiphon import SetupError, Unavailable
 from antiphon.core.clock import RandomIds, SystemClock
@@ -19,23 +17,11 @@ from antiphon.stores.relay import Relay, RelaySettings
 from antiphon.stores.script import Script
 from antiphon.testing.engines import ValkeyCluster
 from antiphon.testing.waiting import wait_until
+from tests.stores.store_stage import cluster, clustered
+
+__all__ = ["cluster", "clustered"]
 
 SET = Script("set", "redis.call('SET', KEYS[1], ARGV[1], 'EX', 60) return ARGV[1]")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cluster() -> AsyncIterator[ValkeyCluster]:
-    """Three nodes. Whoever kills one brings it back."""
-    async with ValkeyCluster() as running:
-        yield running
-
-
-@pytest.fixture
-async def clustered(cluster: ValkeyCluster) -> AsyncIterator[Store]:
-    """A store on them."""
-    opened = Store(cluster.url, prefix="test", log=Silent(), clustered=True)
-    yield opened
-    await opened.close()
 
 
 def names(store: Store) -> list[str]:

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from signal import SIGTERM
 from typing import Any
@@ -15,15 +14,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from antiphon.core.clock import RandomIds, SystemClock
+from antiphon.core.clock import SystemClock
 from antiphon.core.log import Silent
-from antiphon.services.streams.message import CallerRef, JobMessage
+from antiphon.services.streams.message import CallerRef
 from antiphon.services.streams.queue import Queues
 from antiphon.services.streams.registry import Registry
 from antiphon.services.streams.settings import StreamSettings
 from antiphon.stores.base import Store
 from antiphon.testing.engines import ValkeyServer
 from antiphon.testing.waiting import wait_until
+from tests.services.streams_stage import message
 
 pytestmark = pytest.mark.lasting_keys("{jobs.*}:*", "{known}:*")
 
@@ -41,27 +41,19 @@ class Desk:
         self.url = url
         self.prefix = store.prefix
         self.queues = Queues(store, StreamSettings(), SystemClock(), Silent())
-        self._ids = RandomIds()
 
     async def put(self, action: str, name: str, queue: str = "default", attempts: int = 5) -> str:
         """Queue a job that leaves a sign."""
-        message = JobMessage(
-            id=f"{queue}.{self._ids.uuid7()}",
+        job = message(
+            queue,
             action=action,
             schema="",
             inputs=msgspec.Raw(msgspec.json.encode({"name": name})),
             caller=CallerRef("system", "", "", "cli"),
             request_id="",
-            traceparent="",
-            tracestate="",
-            key="",
-            priority="normal",
             attempts=attempts,
-            due_at=None,
-            batch=None,
-            enqueued_at=datetime.now(UTC),
         )
-        return (await self.queues.enqueue([message]))[0].id
+        return (await self.queues.enqueue([job]))[0].id
 
     async def signed(self, name: str) -> None:
         """Wait until a job has left this sign."""

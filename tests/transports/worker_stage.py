@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +42,7 @@ from antiphon.services.streams.record import JobRecord
 from antiphon.services.streams.schemas import schema_digest
 from antiphon.testing.app import TestApp
 from antiphon.testing.waiting import wait_until
+from tests.services import streams_stage
 
 
 @dataclass
@@ -221,21 +221,15 @@ class Stage:
     def message(self, name: str, **inputs: Any) -> JobMessage:
         """The message of a call."""
         action = self.app.runtime.actions.get(name)
-        return JobMessage(
-            id=f"default.{self.app.runtime.ids.uuid7()}",
+        return streams_stage.message(
+            "default",
             action=name,
             schema="" if action is None else schema_digest(action),
             inputs=msgspec.Raw(msgspec.json.encode(inputs)),
             caller=CallerRef("system", "", "", "http"),
             request_id="the-request",
             traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-            tracestate="",
-            key="",
-            priority="normal",
             attempts=3,
-            due_at=None,
-            batch=None,
-            enqueued_at=datetime.now(UTC),
         )
 
     async def record(self, job_id: str) -> JobRecord:

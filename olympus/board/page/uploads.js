@@ -16,7 +16,7 @@ import { byId, made } from "./view.js";
 /** @typedef {{ state: string, progress: { share: number, note: string } | null,
  *  result: { width: number | null, height: number | null } | null, error: { message: string } | null }} Job */
 
-const NOTES = { reading: "Reading…", done: "Almost done…" };
+const NOTES = { scanning: "Scanning…", reading: "Reading…", done: "Almost done…" };
 const WAITS = "Waiting for its turn…";
 const ENDED = new Set(["done", "dead", "quarantined", "cancelled"]);
 
@@ -75,9 +75,9 @@ class Upload {
     form.append("file", this.file);
     try {
       const kept = /** @type {Kept} */ (await ask("POST", "/api/file", form, this.#abort.signal));
-      this.#name.replaceChildren(this.#link(kept));
       const socket = client();
-      if (socket && uploads.has(this)) this.#watch(socket, kept.jobId);
+      if (!socket) this.#name.replaceChildren(this.#link(kept));
+      else if (uploads.has(this)) this.#watch(socket, kept);
     } catch (error) {
       if (this.#abort.signal.aborted) return;
       const said = error instanceof Refusal ? reasonOf(error) : "The server cannot be reached. Are you online?";
@@ -94,14 +94,14 @@ class Upload {
     this.#grew();
   }
 
-  /** @param {Client} client @param {string} jobId */
-  #watch(client, jobId) {
+  /** @param {Client} client @param {Kept} kept */
+  #watch(client, kept) {
     const look = async () => {
-      const job = /** @type {Job | null} */ (await client.call("job:view", { jobId }).catch(() => null));
-      if (job) this.#show(job);
+      const job = /** @type {Job | null} */ (await client.call("job:view", { jobId: kept.jobId }).catch(() => null));
+      if (job) this.#show(job, kept);
     };
     this.#say(WAITS);
-    this.#watched = client.subscribe(`job:${encodeURIComponent(jobId)}`, {
+    this.#watched = client.subscribe(`job:${encodeURIComponent(kept.jobId)}`, {
       onEvent: ({ event, data }) => {
         if (event === "JobProgressed") this.#progress(data.share, data.note);
         else if (ENDED.has(data.state)) void look();
@@ -111,9 +111,11 @@ class Upload {
     });
   }
 
-  /** @param {Job} job */
-  #show(job) {
+  /** @param {Job} job @param {Kept} kept */
+  #show(job, kept) {
     if (job.state === "done") {
+      // Only now: before it has passed, and when it has not, nobody is given it.
+      this.#name.replaceChildren(this.#link(kept));
       const { width, height } = job.result ?? {};
       this.#end(width && height ? `${width} × ${height} pixels` : "Checked and kept.", false);
     } else if (ENDED.has(job.state)) this.#end(job.error?.message ?? `The file was not looked at: ${job.state}.`, true);

@@ -1,4 +1,4 @@
-"""The rules that every application needs: who is signed in, and who holds a role."""
+"""The rules that every application needs: who is signed in, who holds a role, and what only the system does."""
 
 from __future__ import annotations
 
@@ -38,3 +38,9 @@ async def _has(ctx: Context, name: str) -> Verdict:
     held = ", ".join(sorted(caller.roles)) or "none"
     reason = f"the role {name} is missing; held: {held}" if caller.signed_in else "nobody is signed in"
     return Verdict(granted=False, reason=reason)
+
+
+async def system(ctx: Context) -> Verdict:
+    """The application itself, its schedules, and whoever runs a command `--as system`."""
+    caller = await ctx.identify()
+    return Verdict(granted=caller.kind == "system", reason="only the system does this")

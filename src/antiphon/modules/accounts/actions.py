@@ -34,6 +34,7 @@ from antiphon import (
 )
 from antiphon.modules.accounts.confirmations import ask_for_account, ask_for_email
 from antiphon.modules.accounts.devices import end_others
+from antiphon.modules.accounts.resets import Resets
 from antiphon.modules.accounts.settings import AccountSettings
 from antiphon.modules.accounts.sign_in import WRONG, SignedIn, sign_in, sign_in_with_tokens, sign_out
 from antiphon.modules.accounts.tables import DEFAULT_TENANT_ID
@@ -72,7 +73,7 @@ async def create_user(ctx: Context, name: Name, email: Email, password: Password
     return account.shown(to_oneself=True)
 
 
-@action("user:edit", post("/user"), allow(signed_in), raises(Conflict))
+@action("user:edit", post("/user"), allow(signed_in), limit(60, per="1h", by="user"), raises(Conflict))
 async def edit_user(
     ctx: Context,
     name: Name | UnsetType = UNSET,
@@ -110,6 +111,8 @@ async def edit_user(
         await ask_for_email(ctx, account.id, new)
     if changes:
         account = await users.change(account.id, changes)
+    if not changes.keys().isdisjoint(("email", "password_hash")):
+        await ctx.get(Resets).forget(account.id)
     if password is not UNSET and not keep_others:
         await end_others(ctx, account.id, ctx.caller.sid)
     return account.shown(to_oneself=True)

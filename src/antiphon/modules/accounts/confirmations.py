@@ -1,8 +1,9 @@
 """Addresses that wait to be confirmed: sign-ups and new emails, each with a token that goes out by mail."""
 
-# A sign-up that waits is no account: nobody sees it, it holds no name, and nobody signs in with it. It is a row under
-# its address, with the password that came with it; the newest takes the place of the one before, token and password
-# together. So a password counts only with its own token, and a stranger's never with mine.
+# A sign-up that waits is no account: nobody sees it, it holds no name, and nobody signs in with it. It is a row with
+# its token and the password that came with it, which count only together: a stranger's password never with my token.
+# Many may wait for one address, or a stranger could hold its owner off by signing up again and again. The first that is
+# confirmed ends the others. Of the new emails of one account only the newest waits.
 #
 # The token alone is not enough either, because it is sent to whoever owns the address, whoever asked for it:
 #
@@ -22,8 +23,7 @@ from datetime import datetime
 from secrets import token_urlsafe
 from typing import Any
 
-from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, insert, select
 
 from antiphon import Audit, Context, RootSecret, Secret, Struct, Work, scoped, secret_digest
 from antiphon.modules.accounts.reports import Reason, TakenEmailGiven, email_confirmation_asked
@@ -56,21 +56,20 @@ class Confirmations:
         self._now = now
 
     async def begin(self, claim: Claim) -> str:
-        """A token for a claim; those before it, of the same address or the same user, are of no use. A secret."""
+        """A token for a claim; those before it, of the same user, are of no use. A secret."""
         token = token_urlsafe(32)
-        values: dict[str, Any] = {
-            "user_id": claim.user_id,
-            "name": claim.name,
-            "password_hash": claim.password_hash,
-            "digest": secret_digest(token),
-            "created_at": self._now,
-            "expires_at": self._now + self._time,
-        }
         await self._work.execute(delete(_table).where(_table.c.user_id == claim.user_id))
-        make = postgresql.insert(_table) if self._work.engine == "postgresql" else sqlite.insert(_table)
-        # In one statement: two who sign up with one address at once are both answered, and the later one counts.
-        made = make.values(email=claim.email.lower(), **values)
-        await self._work.execute(made.on_conflict_do_update(index_elements=[_table.c.email], set_=values))
+        await self._work.execute(
+            insert(_table).values(
+                digest=secret_digest(token),
+                email=claim.email.lower(),
+                user_id=claim.user_id,
+                name=claim.name,
+                password_hash=claim.password_hash,
+                created_at=self._now,
+                expires_at=self._now + self._time,
+            )
+        )
         return token
 
     async def find(self, token: Secret[str]) -> Claim | None:
@@ -79,10 +78,17 @@ class Confirmations:
         return None if found is None else Claim(*found)
 
     async def use(self, token: Secret[str]) -> Claim | None:
-        """What this token confirms, or None. It is of no use again; of many who show it at once one is told."""
+        """What this token confirms, or None. It is of no use again; of many who show it at once one is told.
+
+        Nobody else can confirm the address any more.
+        """
         used = delete(_table).where(*self._in_force(token)).returning(*_KEPT)
         found = (await self._work.execute(used)).one_or_none()
-        return None if found is None else Claim(*found)
+        if found is None:
+            return None
+        claim = Claim(*found)
+        await self._work.execute(delete(_table).where(_table.c.email == claim.email))
+        return claim
 
     async def purge(self) -> int:
         """Remove what nobody can confirm any more. Gives how many."""

@@ -26,6 +26,7 @@ from antiphon import (
 )
 from antiphon.modules.accounts.actions import GivenPassword, Name
 from antiphon.modules.accounts.confirmations import Claim, Confirmations
+from antiphon.modules.accounts.resets import Resets
 from antiphon.modules.accounts.tables import DEFAULT_TENANT_ID
 from antiphon.modules.accounts.users import Account, Users, users_anywhere
 
@@ -53,12 +54,12 @@ async def confirm_email(
     if name is not UNSET and account is None:
         reason = ctx.get(Passwords).check(password, words=(name,))
         if reason is not None:
-            raise InvalidInput(fields=[Fault("name", "is the password, or too much like it")])
+            raise InvalidInput(fields=[Fault("name", f"does not go with the password, which {reason}")])
     # Only now is it used: a name that is taken may be mended with the same token.
     used = await confirmations.use(token)
     if used is None:
         raise Forbidden(_REFUSED)
-    kept = await _keep(users, used, account, None if name is UNSET else name)
+    kept = await _keep(users, ctx.get(Resets), used, account, None if name is UNSET else name)
     ctx.get(Audit).record(kept.id, outcome="email confirmed", tenant_id=kept.tenant_id)
 
 
@@ -76,10 +77,12 @@ async def _prove(ctx: Context, claim: Claim | None, account: Account | None, pas
             raise Forbidden(_REFUSED)
 
 
-async def _keep(users: Users, claim: Claim, account: Account | None, name: str | None) -> Account:
+async def _keep(users: Users, resets: Resets, claim: Claim, account: Account | None, name: str | None) -> Account:
     """The account with its address. Raises Taken for the name, and Forbidden for an address that is another's now."""
     try:
         if account is not None:
+            # A token that was sent to the address before is of no use to whoever reads mail there.
+            await resets.forget(account.id)
             return await users.change(account.id, {"email": claim.email})
         return await users.add(claim.user_id, DEFAULT_TENANT_ID, name or claim.name, claim.email, claim.password_hash)
     except Taken as taken:

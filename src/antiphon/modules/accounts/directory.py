@@ -32,9 +32,9 @@ class AccountDirectory(Directory, TenantDirectory):
     async def find_tenant(self, which: str) -> str | None:
         """The id of the tenant with this id or name. A disabled one is found: its data is still to be looked after."""
         async with self._database.transaction() as work:
-            # No name looks like an id: a name begins with a letter and has fewer characters than an id.
-            column = tenants.c.id if Id.fits(which) else tenants.c.name
-            return await work.scalar(select(tenants.c.id).where(column == which))
+            if Id.fits(which) and await work.scalar(select(tenants.c.id).where(tenants.c.id == which)):
+                return which
+            return await work.scalar(select(tenants.c.id).where(tenants.c.name == which))
 
 
 @service

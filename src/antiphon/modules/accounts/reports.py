@@ -25,7 +25,7 @@ class RefreshTokenReused(Struct):
 class PasswordResetAsked(Struct):
     """Somebody asked for a new password: the application sends them what `reset_token` gives, to `email`.
 
-    It works once, for half an hour. It is sealed here, because events are kept and read by many.
+    It works once, for `identity.reset_time`. It is sealed here, because events are kept and read by many.
     """
 
     user_id: str
@@ -47,8 +47,8 @@ def reset_token(root: RootSecret, asked: PasswordResetAsked) -> Secret[str]:
 class EmailConfirmationAsked(Struct):
     """An address waits to be confirmed: the application sends what `confirmation_token` gives, to `email`.
 
-    It works once, for a day, and with the password that was chosen. It is sealed here, because events are kept and
-    read by many. `user_id` is that of the account, or the one that a sign-up will have.
+    It works once, for `accounts.confirm_time`, and with the password that was chosen. It is sealed here, because events
+    are kept and read by many. `user_id` is that of the account, or the one that a sign-up will have.
     """
 
     user_id: str

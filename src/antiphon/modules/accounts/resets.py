@@ -1,7 +1,8 @@
 """A new password for whoever has forgotten theirs: a token that the application sends by mail, and that works once."""
 
 # Asking always answers the same, whether the address is anybody's or not, and costs the same two look-ups of a token's
-# SHA-256. Only the newest token of a user works, for half an hour. Using it ends every sign-in of the user.
+# SHA-256. Only the newest token of a user works, for half an hour, and until their email or password changes. Using it
+# ends every sign-in of the user.
 
 from __future__ import annotations
 
@@ -57,13 +58,17 @@ class Resets:
     async def begin(self, user_id: str) -> str:
         """A new token for a user; the one before is of no use any more. A secret."""
         token = token_urlsafe(32)
-        await self._work.execute(delete(password_resets).where(password_resets.c.user_id == user_id))
+        await self.forget(user_id)
         await self._work.execute(
             insert(password_resets).values(
                 user_id=user_id, digest=secret_digest(token), created_at=self._now, expires_at=self._now + self._time
             )
         )
         return token
+
+    async def forget(self, user_id: str) -> None:
+        """No token of this user is of use any more: whoever changes email or password may do so because of one."""
+        await self._work.execute(delete(password_resets).where(password_resets.c.user_id == user_id))
 
     async def user_of(self, token: Secret[str]) -> str | None:
         """Whose token this is, without using it, or None."""

@@ -86,13 +86,13 @@ email_confirmations = Table(
     metadata,
     # Of an account, or of one that is to be: so it refers to no row of users.
     Column("user_id", Id, nullable=False),
-    Column("email", String(320), primary_key=True),
+    Column("email", String(320), nullable=False),
     Column("name", String(256), nullable=False, server_default=""),
     Column("password_hash", String(256), nullable=False, server_default=""),
-    Column("digest", String(64), nullable=False),
+    Column("digest", String(64), primary_key=True),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Index("uq_email_confirmations_user_id", "user_id", unique=True),
-    Index("uq_email_confirmations_digest", "digest", unique=True),
+    Index("ix_email_confirmations_email", "email"),
     Index("ix_email_confirmations_expires_at", "expires_at"),
 )

@@ -30,7 +30,7 @@ from antiphon import (
     type_of,
 )
 from antiphon.modules.files.files import File, Files
-from antiphon.modules.files.pictures import ENOUGH_BYTES, MEASURED, measure
+from antiphon.modules.files.pictures import MEASURED, Picture, measure
 from antiphon.modules.files.processing import process_file
 from antiphon.modules.files.storage import FileStorage
 
@@ -115,11 +115,14 @@ async def _refuse_pixels(file: Upload, kind: str, most: int) -> None:
     """Refuse a picture that says it is larger than anybody should decode, before anybody does."""
     if kind not in MEASURED:
         return
-    picture = measure(await asyncio.to_thread(_head, file), kind)
-    if picture is not None and picture.width * picture.height > most:
+    picture = await asyncio.to_thread(_measure, file, kind)
+    if picture is None:
+        # A decoder may find a size all the same.
+        raise InvalidInput.of("file", "is a picture that does not say how large it is")
+    if picture.width * picture.height > most:
         raise InvalidInput.of("file", f"has more pixels than the {most} that a picture may have")
 
 
-def _head(file: Upload) -> bytes:
+def _measure(file: Upload, kind: str) -> Picture | None:
     with file.path.open("rb") as opened:
-        return opened.read(ENOUGH_BYTES)
+        return measure(opened, kind)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, column, delete, func, insert, select, table, update
+from sqlalchemy import Row, column, delete, func, insert, or_, select, table, update
 
 from antiphon import Context, Id, NotFound, Struct, Work, scoped
 from antiphon.modules.files.pictures import Picture
@@ -78,12 +79,19 @@ class Files:
         found = {"processed_at": at, "scanned_at": None, "refused_at": at}
         await self._work.execute(update(files).where(files.c.id == file_id).values(found))
 
-    async def unscanned(self, before: datetime, count: int) -> list[tuple[str, str]]:
-        """Some of the files from before this time that no scan has come to: their ids and tenants."""
+    async def unscanned(self, before: datetime, asked_before: datetime, count: int) -> list[tuple[str, str]]:
+        """The oldest files from before a time that no scan has come to, and for which none was asked since another.
+
+        Gives their ids and tenants.
+        """
         waits = (files.c.scanned_at.is_(None), files.c.refused_at.is_(None), files.c.created_at < before)
-        # By chance, so that those which no scan can come to do not keep the others from their turn.
-        found = select(files.c.id, files.c.tenant_id).where(*waits).order_by(func.random()).limit(count)
+        unasked = or_(files.c.scan_asked_at.is_(None), files.c.scan_asked_at < asked_before)
+        found = select(files.c.id, files.c.tenant_id).where(*waits, unasked).order_by(files.c.created_at).limit(count)
         return [(row.id, row.tenant_id) for row in await self._work.execute(found)]
+
+    async def note_asked(self, file_ids: Sequence[str], now: datetime) -> None:
+        """Keep when a scan was asked for."""
+        await self._work.execute(update(files).where(files.c.id.in_(file_ids)).values(scan_asked_at=now))
 
     async def done(self) -> None:
         """End the transaction so far, so that nothing is held while files are read."""

@@ -6,9 +6,23 @@ import asyncio
 from hashlib import sha256
 from typing import BinaryIO
 
-from antiphon import Audit, Conflict, Context, Struct, Unavailable, action, allow, only, queue, raises, retry, signed_in
+from antiphon import (
+    Audit,
+    Conflict,
+    Context,
+    Struct,
+    Unavailable,
+    action,
+    allow,
+    only,
+    queue,
+    raises,
+    retry,
+    signed_in,
+    timeout,
+)
 from antiphon.modules.files.files import File, Files
-from antiphon.modules.files.pictures import ENOUGH_BYTES, measure
+from antiphon.modules.files.pictures import measure
 from antiphon.modules.files.scanning import Verdict, scan
 from antiphon.modules.files.storage import REFUSED, FileStorage
 
@@ -31,6 +45,8 @@ class Processed(Struct):
     allow(signed_in),
     # About half an hour: a scanner that learns new signatures is away for minutes.
     retry(attempts=12),
+    # A scan takes at most ten minutes of it.
+    timeout("15m"),
     raises(Conflict, Unavailable),
 )
 async def process_file(ctx: Context, file_id: str) -> Processed:
@@ -52,10 +68,9 @@ async def process_file(ctx: Context, file_id: str) -> Processed:
         if not await _passes(ctx, storage, file):
             await _refuse(ctx, files, storage, file)
             raise Conflict(REFUSED)
-        head, digest = await _read(ctx, opened, file.size_bytes)
-    if digest != file.sha256:
-        raise Conflict("The bytes on disk are not those that were uploaded.")
-    picture = measure(head, file.type)
+        if await _digest(ctx, opened, file.size_bytes) != file.sha256:
+            raise Conflict("The bytes on disk are not those that were uploaded.")
+        picture = await asyncio.to_thread(measure, opened, file.type)
     await files.note(file_id, ctx.now, picture, scanned=bool(storage.settings.scanner))
     await ctx.progress(1.0, "done")
     return Processed() if picture is None else Processed(picture.width, picture.height)
@@ -93,12 +108,11 @@ async def _refuse(ctx: Context, files: Files, storage: FileStorage, file: File) 
     await storage.remove(ctx.caller.tenant_id, file.id)
 
 
-async def _read(ctx: Context, opened: BinaryIO, size_bytes: int) -> tuple[bytes, str]:
-    """The beginning of a file and the digest of all of it, a piece at a time and off the loop."""
-    digest, head, read_bytes = sha256(), b"", 0
+async def _digest(ctx: Context, opened: BinaryIO, size_bytes: int) -> str:
+    """The SHA-256 of a file, a piece at a time and off the loop."""
+    digest, read_bytes = sha256(), 0
     while piece := await asyncio.to_thread(opened.read, _PIECE_BYTES):
         await asyncio.to_thread(digest.update, piece)
-        head = head or piece[:ENOUGH_BYTES]
         read_bytes += len(piece)
         await ctx.progress(_READ * min(1.0, read_bytes / max(1, size_bytes)), "reading")
-    return head, digest.hexdigest()
+    return digest.hexdigest()

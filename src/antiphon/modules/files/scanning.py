@@ -52,6 +52,15 @@ class _Output(asyncio.Protocol):
     def __init__(self) -> None:
         self.kept = bytearray()
         self.ended = asyncio.Event()
+        self._pipe: asyncio.BaseTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._pipe = transport
+
+    def close(self) -> None:
+        """Read nothing more."""
+        if self._pipe is not None:
+            self._pipe.close()
 
     def data_received(self, data: bytes) -> None:
         self.kept += data[: SAID_BYTES - len(self.kept)]
@@ -69,23 +78,33 @@ class _Output(asyncio.Protocol):
 
 async def scan(command: tuple[str, ...], path: Path, seconds: float) -> Scan:
     """Run the scanner on this file, for at most so many seconds. Nothing that it does raises."""
-    reading, writing = os.pipe()
-    pipe, output = await asyncio.get_running_loop().connect_read_pipe(_Output, os.fdopen(reading, "rb", 0))
     try:
+        output, process = await _begin(command, path)
         try:
-            process = await _start(command, path, writing)
+            code = await _end_of(process, seconds)
+            said = await output.said()
         finally:
-            os.close(writing)
-        code = await _end_of(process, seconds)
-        said = await output.said()
+            output.close()
     except OSError as error:
         return Scan(Verdict.FAILED, f"could not be started: {type(error).__name__}")
-    finally:
-        pipe.close()
     if code is None:
         return Scan(Verdict.FAILED, "was not done in time", said)
     verdict = {0: Verdict.CLEAN, 1: Verdict.FOUND}.get(code, Verdict.FAILED)
     return Scan(verdict, f"signal {-code}" if code < 0 else f"exit {code}", said)
+
+
+async def _begin(command: tuple[str, ...], path: Path) -> tuple[_Output, asyncio.subprocess.Process]:
+    """Start the scanner, with what it says. However this ends, no end of the pipe stays open that is not needed."""
+    reading, writing = os.pipe()
+    try:
+        _, output = await asyncio.get_running_loop().connect_read_pipe(_Output, os.fdopen(reading, "rb", 0))
+        try:
+            return output, await _start(command, path, writing)
+        except BaseException:
+            output.close()
+            raise
+    finally:
+        os.close(writing)
 
 
 async def _start(command: tuple[str, ...], path: Path, output: int) -> asyncio.subprocess.Process:

@@ -17,6 +17,9 @@ from antiphon.modules.files.files import File
 REFUSED = "The scanner found something in this file, and its bytes were deleted."
 """Why nobody gets a file, told to whoever asks for it and by the job that found out."""
 
+MOST_SCAN_TIME = timedelta(minutes=10)
+"""A job that waits for the scanner has to end in its own time."""
+
 _LOOK_AGAIN_SECONDS = 5.0
 
 DEFAULT_TYPES = (
@@ -53,8 +56,8 @@ class FileSettings(Settings, frozen=True):
     def problems(self, environment: str) -> Iterable[Fault]:
         if self.scanner and not PurePath(self.scanner[0]).is_absolute():
             yield Fault("scanner", "runs without a PATH of yours: begin with the full path of the program")
-        if self.scan_time <= timedelta(0):
-            yield Fault("scan_time", "leaves the scanner no time; write a duration above zero")
+        if not timedelta(0) < self.scan_time <= MOST_SCAN_TIME:
+            yield Fault("scan_time", "is the time for one file; write a duration above zero and up to 10m")
 
     def warnings(self, environment: str) -> Iterable[Fault]:
         if self.scanner and not os.access(self.scanner[0], os.X_OK):
@@ -75,13 +78,17 @@ class FileStorage:
     def given_out(self, file: File, tenant_id: str) -> Path:
         """Where a file is, for whoever fetches it: the one way to its bytes from outside.
 
-        Raises Conflict for a file that the scanner refused, and Unavailable for one that has not passed it yet.
+        Raises Conflict for a file that the scanner refused, and Unavailable for one that has not passed it yet, or
+        whose bytes are not on this server's disk.
         """
         if file.refused_at is not None:
             raise Conflict(REFUSED)
         if self.settings.scanner and file.scanned_at is None:
             raise Unavailable("This file was not scanned yet. Ask again soon.", retry_after=_LOOK_AGAIN_SECONDS)
-        return self.path(tenant_id, file.id)
+        path = self.path(tenant_id, file.id)
+        if not path.exists():
+            raise Unavailable("The bytes of this file are not here.", retry_after=_LOOK_AGAIN_SECONDS)
+        return path
 
     async def keep(self, upload: Upload, tenant_id: str, file_id: str) -> None:
         """Take an upload over."""

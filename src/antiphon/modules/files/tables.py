@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, text
 
 from antiphon import NAMES, Id, UtcDateTime
 
 metadata = MetaData(naming_convention=NAMES)
+
+_UNSCANNED = text("scanned_at IS NULL AND refused_at IS NULL")
 
 files = Table(
     "files",
@@ -26,6 +28,9 @@ files = Table(
     Column("height", Integer, nullable=True),
     Column("scanned_at", UtcDateTime, nullable=True),
     Column("refused_at", UtcDateTime, nullable=True),
+    Column("scan_asked_at", UtcDateTime, nullable=True),
     Index("ix_files_tenant_id", "tenant_id", "user_id", "created_at"),
     Index("ix_files_user_id", "user_id"),
+    # Of the few that wait for a scanner; where there is none, nobody asks.
+    Index("ix_files_unscanned", "created_at", sqlite_where=_UNSCANNED, postgresql_where=_UNSCANNED),
 )

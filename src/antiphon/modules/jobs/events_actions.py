@@ -18,7 +18,6 @@ from antiphon import (
     NotFound,
     Replay,
     Struct,
-    Verdict,
     action,
     admin,
     all_of,
@@ -27,16 +26,16 @@ from antiphon import (
     can,
     delete,
     get,
-    named,
     post,
     raises,
     read_structured,
     signed_in,
+    system,
 )
 
 type Name = Annotated[str, Meta(min_length=1, max_length=200)]
 type StreamName = Annotated[str, Meta(max_length=100, pattern=r"^([a-z][a-z0-9-]*)?$", description="before the colon")]
-type Place = Annotated[str, Meta(max_length=1_024, description="a time with its offset, or the id of an event")]
+type Moment = Annotated[str, Meta(max_length=1_024, description="a time with its offset, or the id of an event")]
 type Text = Annotated[str, Meta(max_length=1_024)]
 
 
@@ -90,12 +89,6 @@ class Announced(Struct):
     id: str
 
 
-async def _itself(ctx: Context) -> Verdict:
-    caller = await ctx.identify()
-    return Verdict(granted=caller.kind == "system", reason="only services announce events")
-
-
-system = named(_itself, "system")
 service_caller = all_of(by_key, can("event:publish"))
 """Other services: they come with an API key that was given this right."""
 
@@ -127,7 +120,7 @@ async def list_listeners(ctx: Context) -> ListenerList:
 
 @action("events:replay", post("/listeners/{name}/replay", status=202), allow(admin), raises(NotFound, Conflict))
 async def replay_events(
-    ctx: Context, name: Name, since: Place, until: Place = "", key: Text = "", *, again: bool = False
+    ctx: Context, name: Name, since: Moment, until: Moment = "", key: Text = "", *, again: bool = False
 ) -> Replay:
     """Have a listener told again of what happened from `since` to `until`; effects that stand are not repeated.
 

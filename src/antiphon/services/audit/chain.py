@@ -30,6 +30,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row, insert, select, update
 
+from antiphon.core.errors import InvalidInput
 from antiphon.core.inputs.kinds import Struct
 from antiphon.services.audit.tables import BEGINNING, audit_end, audit_log
 from antiphon.services.database.inserting import insert_if_new
@@ -98,13 +99,16 @@ async def verify_audit(
 ) -> AuditChain:
     """Walk the chain to its end, or over so many rows, a page in memory at a time.
 
-    It begins with the first row that is left, or behind the row `after` whose hash is `after_hash`.
+    It begins with the first row that is left, or behind the row `after` whose hash is `after_hash`. Raises InvalidInput
+    when the purge has left nothing that such a hash could be compared with.
     """
     end = await _ends(work)
+    if end is not None and after_hash and after < end.first_seq - 1:
+        raise InvalidInput.of("after", f"was purged, with its hash: the log begins with row {end.first_seq}")
     # Rows that are added during the walk are the next walk's: its end is the one that stood when it began.
     last = end.seq if end is not None else after
     seq, before, count = after, after_hash, 0
-    if end is not None and (after < end.first_seq - 1 or not after_hash):
+    if end is not None and not after_hash:
         seq, before = end.first_seq - 1, end.first_hash
     while seq < last and (most is None or count < most):
         size = page if most is None else min(page, most - count)
@@ -145,7 +149,7 @@ async def _ends(work: Work) -> Any:
 async def _fits(work: Work, end: Any, seq: int, before: str) -> bool:
     """Whether the walk has come out where the chain ends, and nothing stands behind that."""
     if end is None:
-        return await work.scalar(select(audit_log.c.seq).limit(1)) is None
+        return not seq and await work.scalar(select(audit_log.c.seq).limit(1)) is None
     if (end.seq, end.hash) != (seq, before):
         return False
     beyond = await work.scalar(select(audit_log.c.seq).order_by(audit_log.c.seq.desc()).limit(1)) or 0

@@ -247,7 +247,7 @@ class SocketClient:
     def deliver(self, frame: Frame) -> None:
         """Show a frame of a topic, now or when the client has room."""
         if self._outlet is None and not self.socket.is_paused:
-            self.socket.send(framed(frame))
+            self.socket.send(frame.framed or framed(frame))
         else:
             self.wait_with(frame)
 
