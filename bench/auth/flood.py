@@ -1,7 +1,8 @@
 """A flood of sign-ins: how many there are in a second, and what it does to the calls of everybody else.
 
 The others ask at a steady pace, so that the flood cannot slow down what it is measured by: each asks when its time has
-come, whether or not the last one has been answered. The flood asks as fast as it is answered.
+come, whether or not the last one has been answered, and its time is counted from then, also when no connection was free.
+The flood asks as fast as it is answered.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ class _Paced:
         while (now := time.perf_counter()) < began + seconds:
             while due <= now and self._free:
                 fd = self._free.pop()
-                self._asked_at[fd] = time.perf_counter()
+                self._asked_at[fd] = due
                 self._sockets[fd].send(self._request)
                 due += 1 / PACE
             # Whole milliseconds is what epoll can wait, so the last of them is waited for without it.
