@@ -1,8 +1,8 @@
 """A flood of sign-ins: how many there are in a second, and what it does to the calls of everybody else.
 
 The others ask at a steady pace, so that the flood cannot slow down what it is measured by: each asks when its time has
-come, whether or not the last one has been answered, and its time is counted from then, also when no connection was free.
-The flood asks as fast as it is answered.
+come, whether or not the last one has been answered, and is timed from then, also when no connection was free. The flood
+asks as fast as it is answered.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import re
 
 from antiphon.wire.faults import malformed
 
+# Possessive, and happy with a text that never ends: no body makes it go back.
 _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 

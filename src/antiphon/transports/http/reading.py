@@ -23,8 +23,6 @@ from antiphon.wire.uploads import UploadedFile
 
 READ_TYPES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
 
-# Possessive, and happy with a text that never ends: no body makes it go back.
-
 
 class InputReader:
     """How one route reads the inputs of its action."""
