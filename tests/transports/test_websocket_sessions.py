@@ -327,10 +327,13 @@ async def test_after_a_broken_relay_everybody_is_looked_at(tmp_path: Path, share
             assert await who(two) == "eve"
 
 
-async def test_while_the_store_is_away_nobody_is_sent_away(tmp_path: Path) -> None:
-    """What cannot be read is asked again: sockets stay open, and calls are told that the store is away."""
+async def test_while_the_store_is_away_nobody_is_sent_away(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What cannot be read is asked again: sockets stay open, and calls are told that the store is away.
+
+    The log tells of the outage once, and not for each socket.
+    """
     async with ValkeyServer() as valkey:
-        async with on_stage(tmp_path, (valkey.url, "t"), modules=SESSIONS) as live:
+        async with on_stage(tmp_path, (valkey.url, "t"), modules=SESSIONS, log={"level": "warning"}) as live:
             cookie = await sign_in(live)
             async with live.talker(cookie=cookie) as talker:
                 await valkey.kill()
@@ -342,6 +345,9 @@ async def test_while_the_store_is_away_nobody_is_sent_away(tmp_path: Path) -> No
                 await valkey.start()
 
                 await wait_until(lambda: asks(talker), "the store never came back", within=15)
+    told = capfd.readouterr().err
+    assert told.count('"event":"store.away"') == 1
+    assert "websocket.not_looked" not in told
 
 
 async def asks(talker: Talker) -> bool:

@@ -227,7 +227,9 @@ class Desk:
             try:
                 found = await find_standing(self.context("socket:look", connection))
             except (CallError, Defect) as error:
-                self.runtime.log.warning("websocket.not_looked", error=error)
+                if not isinstance(error, Unavailable):
+                    # Whoever is away is told of once, and not for each socket.
+                    self.runtime.log.warning("websocket.not_looked", error=error)
                 found = before._replace(look_at=self.now() + LOOK_AGAIN_SECONDS)
         if client.standing is not before:
             # Somebody has signed in or out on it meanwhile, or it has to be looked at once more.
