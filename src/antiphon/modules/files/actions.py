@@ -120,7 +120,7 @@ async def _refuse_pixels(file: Upload, kind: str, most: int) -> None:
         # A decoder may find a size all the same.
         raise InvalidInput.of("file", "is a picture that does not say how large it is")
     if picture.width * picture.height > most:
-        raise InvalidInput.of("file", f"has more pixels than the {most} that a picture may have")
+        raise InvalidInput.of("file", f"has more pixels than the {most:,} that a picture may have")
 
 
 def _measure(file: Upload, kind: str) -> Picture | None:
