@@ -6,6 +6,7 @@ import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPException
 
 from bench.http.machine import Cores
 from bench.http.making import ROBYN_PYTHON, make
@@ -54,9 +55,13 @@ def started(peers: Iterable[Peer], asks: Iterable[Ask], cores: Cores) -> Generat
                 if server.peer.name == OURS:
                     raise BenchFault(f"{OURS} cannot be imported: {reason}") from reason
                 servers.leave_out(server.peer, f"it cannot be imported ({reason})")
-                continue
-            prove(server)
-            _prove_asks(servers, server, asks)
+        # Only now: beside those that still start, one may take an idle connection for one that was given up.
+        for server in servers.running.values():
+            try:
+                prove(server)
+                _prove_asks(servers, server, asks)
+            except (OSError, HTTPException) as error:
+                raise BenchFault(f"{server.peer.name} broke off the proof: {error!r}; {server.said()}") from error
             server.freeze()
         if not servers.running:
             raise BenchFault("none of the servers can be had; install the bench environment (bench/locked.txt)")

@@ -5,7 +5,7 @@ known before a request stands ready. But every answer carries what ours carry (a
 the Date), every request is judged as ours are (llhttp and the bounds of heads, Host, fetch metadata, the depth of
 JSON), and every call has a context with a deadline, is counted by outcome and time, and may await: one that is not a
 plain `def` runs in a task that a drain would find. A reader and a writer of heads are Antiphon's own. What is left out:
-bodies that come in pieces, errors in their right words, clients that are slow.
+bounds of bodies, errors in their right words, clients that are slow.
 """
 
 from __future__ import annotations
@@ -95,6 +95,8 @@ class Promising(asyncio.Protocol):
         self.reader = HeadReader(shared.bounds.head)
         self.answers: list[bytes] = []
         self.heard_at = 0.0
+        # The beginning of the body whose head was read last.
+        self.begun: bytes | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection."""
@@ -105,6 +107,9 @@ class Promising(asyncio.Protocol):
         self.heard_at = monotonic()
         reader, answers = self.reader, self.answers
         try:
+            if self.begun is not None:
+                begun, self.begun = self.begun, None
+                data = self.answer(begun + data)
             while data and reader.read(data):
                 data = self.answer(reader.rest)
         except WireFault:
@@ -139,6 +144,9 @@ class Promising(asyncio.Protocol):
                 self.answers.append(shared.works.other(415, BAD_INPUT))
                 return b""
             started, length = monotonic(), fields.length
+            if len(rest) < length:
+                self.begun = rest
+                return b""
             call = Call(shared.new_id(), started + SECONDS, self)
             body = rest[:length]
             check_nesting(body, DEPTH)
