@@ -18,13 +18,18 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from math import inf
 from pathlib import Path
+from threading import Thread
 from time import monotonic
 from typing import Any, Self
 
 import aiosqlite
+from aiosqlite.core import (
+    _connection_worker_thread,  # pyright: ignore[reportPrivateUsage, reportUnknownVariableType]  # it has no other name
+)
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 
@@ -50,7 +55,7 @@ class SqliteConnection(aiosqlite.Connection):
         super().__init__(self._open_file, 64)
         self._connect_file = partial(_connect, path, self.over, write=write, wait=wait, foreign_keys=foreign_keys)
         self._file: sqlite3.Connection | None = None
-        self._thread.daemon = True
+        self._thread = Thread(target=self._work, name="sqlite", daemon=True)
         self._lock = WriterLock(path) if write else None
         self._wait = wait
         self._opening: str | None = None
@@ -121,6 +126,14 @@ class SqliteConnection(aiosqlite.Connection):
             self._connection.interrupt()
 
     # In the thread
+
+    def _work(self) -> None:
+        """Do what is asked for until the end. Whoever asked may be gone, and their loop closed: that ends nothing."""
+        while True:
+            with suppress(RuntimeError):
+                return _connection_worker_thread(self._tx)  # pyright: ignore[reportUnknownMemberType]  # a queue of untyped Futures
+            if self._tx.empty():  # pyright: ignore[reportUnknownMemberType]  # likewise
+                return None
 
     def perform(self, sql: str, parameters: Any, *, many: bool = False) -> tuple[Any, int, int | None, Sequence[Any]]:
         """Open the transaction if it is to be opened, run the statement, and take all its rows."""
