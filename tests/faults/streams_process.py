@@ -169,9 +169,9 @@ class Fleet:
             text = (self.folder / "journal").read_text()
         except FileNotFoundError:
             return []
-        found = [
-            Line(word, job, int(n), float(at), int(pid)) for word, job, n, at, pid in map(_split, text.split("\n"))
-        ]
+        # What stands behind the last line end is being written just now.
+        whole = text[: text.rfind("\n") + 1].splitlines()
+        found = [Line(word, job, int(n), float(at), int(pid)) for word, job, n, at, pid in map(_split, whole)]
         return [line for line in found if not words or line.word in words]
 
     async def sees(self, word: str, times: int = 1, *, within: float = PATIENCE) -> list[Line]:
