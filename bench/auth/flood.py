@@ -93,7 +93,7 @@ class _Paced:
         self._poll = select.epoll()
         self._sockets: dict[int, socket.socket] = {}
         self._free = [self._open(port) for _ in range(OTHERS)]
-        self._asked_at: dict[int, float] = {}
+        self._due: dict[int, float] = {}
         self._flood = {self._open(port): sign_in for sign_in in flood}
         for fd, sign_in in self._flood.items():
             self._sockets[fd].send(sign_in)
@@ -110,7 +110,7 @@ class _Paced:
         while (now := time.perf_counter()) < began + seconds:
             while due <= now and self._free:
                 fd = self._free.pop()
-                self._asked_at[fd] = due
+                self._due[fd] = due
                 self._sockets[fd].send(self._request)
                 due += 1 / PACE
             # Whole milliseconds is what epoll can wait, so the last of them is waited for without it.
@@ -123,10 +123,10 @@ class _Paced:
     def _heard(self, fd: int, data: bytes) -> None:
         if not data:
             raise BenchFault("the server closed a connection under load")
-        if fd in self._asked_at:
+        if fd in self._due:
             if not data.startswith(b"HTTP/1.1 200"):
                 raise BenchFault(f"a call beside the flood was answered {data[:200]!r}")
-            self.latencies.append(time.perf_counter() - self._asked_at.pop(fd))
+            self.latencies.append(time.perf_counter() - self._due.pop(fd))
             self._free.insert(0, fd)
             return
         head = data[:16]

@@ -82,6 +82,10 @@ class Confirmations:
 
         Nobody else can confirm the address any more.
         """
+        email = select(_table.c.email).where(*self._in_force(token)).scalar_subquery()
+        of_address = _table.c.email == email
+        # In one order: of two who confirm an address at once, neither may hold what the other waits for.
+        await self._work.execute(select(_table.c.digest).where(of_address).order_by(_table.c.digest).with_for_update())
         used = delete(_table).where(*self._in_force(token)).returning(*_KEPT)
         found = (await self._work.execute(used)).one_or_none()
         if found is None:

@@ -16,7 +16,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from io import BytesIO
 from typing import BinaryIO, NamedTuple
 
 MOST_STEPS = 500_000
@@ -34,15 +33,15 @@ class Picture(NamedTuple):
     height: int
 
 
-def measure(content: BinaryIO | bytes, kind: str) -> Picture | None:
+def measure(content: BinaryIO, kind: str) -> Picture | None:
     """The size of a picture of this content type; None for what is none, or says none.
 
-    A file is read here and there, for up to about a second: ask from a thread. Raises OSError.
+    It is read here and there, for up to about a second: ask from a thread. Raises OSError.
     """
     read = _READERS.get(kind)
     if read is None:
         return None
-    found = read(BytesIO(content) if isinstance(content, bytes) else content)
+    found = read(content)
     return found if found is not None and found.width > 0 and found.height > 0 else None
 
 

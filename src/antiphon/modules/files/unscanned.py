@@ -30,6 +30,8 @@ async def scan_files(ctx: Context) -> Queued:
         return Queued(0)
     files = files_anywhere(ctx, "files of every tenant wait for the scanner")
     waiting = await files.unscanned(ctx.now - _PATIENCE, ctx.now - _AGAIN, _AT_ONCE)
+    if not waiting:
+        return Queued(0)
     await files.note_asked([file_id for file_id, _ in waiting], ctx.now)
     for file_id, tenant_id in waiting:
         ctx.as_tenant(tenant_id)

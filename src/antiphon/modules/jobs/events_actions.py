@@ -35,7 +35,7 @@ from antiphon import (
 
 type Name = Annotated[str, Meta(min_length=1, max_length=200)]
 type StreamName = Annotated[str, Meta(max_length=100, pattern=r"^([a-z][a-z0-9-]*)?$", description="before the colon")]
-type Moment = Annotated[str, Meta(max_length=1_024, description="a time with its offset, or the id of an event")]
+type TimeOrId = Annotated[str, Meta(max_length=1_024, description="a time with its offset, or the id of an event")]
 type Text = Annotated[str, Meta(max_length=1_024)]
 
 
@@ -120,7 +120,7 @@ async def list_listeners(ctx: Context) -> ListenerList:
 
 @action("events:replay", post("/listeners/{name}/replay", status=202), allow(admin), raises(NotFound, Conflict))
 async def replay_events(
-    ctx: Context, name: Name, since: Moment, until: Moment = "", key: Text = "", *, again: bool = False
+    ctx: Context, name: Name, since: TimeOrId, until: TimeOrId = "", key: Text = "", *, again: bool = False
 ) -> Replay:
     """Have a listener told again of what happened from `since` to `until`; effects that stand are not repeated.
 

@@ -131,9 +131,10 @@ class SqliteConnection(aiosqlite.Connection):
         """Do what is asked for until the end. Whoever asked may be gone, and their loop closed: that ends nothing."""
         while True:
             with suppress(RuntimeError):
-                return _connection_worker_thread(self._tx)  # pyright: ignore[reportUnknownMemberType]  # a queue of untyped Futures
+                _connection_worker_thread(self._tx)  # pyright: ignore[reportUnknownMemberType]  # a queue of untyped Futures
+                return
             if self._tx.empty():  # pyright: ignore[reportUnknownMemberType]  # likewise
-                return None
+                return
 
     def perform(self, sql: str, parameters: Any, *, many: bool = False) -> tuple[Any, int, int | None, Sequence[Any]]:
         """Open the transaction if it is to be opened, run the statement, and take all its rows."""

@@ -78,7 +78,7 @@ class SocketCalls:
     def begin(self, said: Asked, now: float) -> None:
         """Run a call, here and now if it never waits. Raises what refuses it before it begins."""
         client, desk = self._client, self._client.desk
-        runner = desk.runners.get(said.action) or desk.runner(said.action)
+        runner = desk.runner(said.action)
         action, deadline = runner.action, now + runner.seconds
         ctx = Context(desk.runtime, action.name, client.connection, deadline=deadline, safe=action.reads_only)
         if said.key is not UNSET:

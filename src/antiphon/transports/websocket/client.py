@@ -163,10 +163,8 @@ class SocketClient:
     # Frames
 
     def _begin(self, asked: Asked, now: float) -> None:
-        if self.leaving_at is not None:
-            self._check_staying(now)
-        calls = self.calls if self._calls is None else self._calls
-        calls.begin(asked, now)
+        self._check_staying(now)
+        self.calls.begin(asked, now)
 
     def _check_staying(self, now: float) -> None:
         if self.leaving_at is not None and now >= self.leaving_at:
@@ -247,7 +245,7 @@ class SocketClient:
     def deliver(self, frame: Frame) -> None:
         """Show a frame of a topic, now or when the client has room."""
         if self._outlet is None and not self.socket.is_paused:
-            self.socket.send(frame.framed or framed(frame))
+            self.socket.send(framed(frame))
         else:
             self.wait_with(frame)
 

@@ -58,7 +58,7 @@ class Desk:
         self.closes: Counter[int] = Counter()
         self.dropped = 0
         self.now = runtime.clock.monotonic
-        self.runners: dict[str, Runner] = {}
+        self._runners: dict[str, Runner] = {}
         self.seats = Seats(runtime.find(Store), settings.per_user)
         self._hold_at = 0.0
         self._by_user: dict[str, set[SocketClient]] = {}
@@ -80,12 +80,12 @@ class Desk:
 
     def runner(self, name: str) -> Runner:
         """The runner of an action that sockets can reach. Raises NotFound."""
-        runner = self.runners.get(name)
+        runner = self._runners.get(name)
         if runner is None:
             action = self.runtime.actions.get(name)
             if action is None or not is_reachable(action):
                 raise unreachable(name)
-            runner = self.runners[name] = self.runtime.runner(name)
+            runner = self._runners[name] = self.runtime.runner(name)
         return runner
 
     def context(self, name: str, connection: Connection) -> Context:
