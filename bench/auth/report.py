@@ -90,7 +90,7 @@ class Results:
         rate = self.times(case.key, lambda visit: 1 / visit.load.rate)
         commands = "" if asked is None else ", ".join(_command(*command) for command in sorted(asked.commands.items()))
         server_busy = median(visit.load.server_cpu / visit.load.seconds for visit in visits)
-        load_busy = median(visit.load.load_cpu / visit.load.seconds for visit in visits)
+        load_busy = median(visit.load.load_busy / visit.load.seconds for visit in visits)
         bound = " (!)" if load_busy > LOAD_BOUND and server_busy < SERVER_BUSY else ""
         return [
             case.words,

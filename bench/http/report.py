@@ -124,7 +124,7 @@ def _server_busy(visit: Visit) -> float:
 
 def _load_busy(each: Summary) -> str:
     # Where the load's core is full and the server's is not, requests per second tell of the load and not of the server.
-    busy = each.median(lambda visit: visit.load.load_cpu / visit.load.seconds)
+    busy = each.median(lambda visit: visit.load.load_busy / visit.load.seconds)
     bound = busy > LOAD_BOUND and each.median(_server_busy) < SERVER_BUSY
     return f"{busy:.0%}" + (" (!)" if bound else "")
 

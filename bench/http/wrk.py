@@ -56,7 +56,7 @@ def drive_with_wrk(
         requests=told["requests"],
         seconds=elapsed,
         server_cpu=server_after - server_before,
-        load_cpu=load_after - load_before,
+        load_busy=load_after - load_before,
         half_latency=told["half"] / 1e6,
         most_latency=told["most"] / 1e6,
         worst_latency=told["worst"] / 1e6,

@@ -101,21 +101,26 @@ async def test_a_step_may_register_another() -> None:
     assert steps.told == ["late ok"]
 
 
-async def test_a_plain_function_cannot_leave_steps_behind() -> None:
-    """A `def` that is answered on the spot has no end to await: leaving a step is a defect and not a silent loss."""
-    log = Lines()
+async def test_a_plain_function_may_leave_steps() -> None:
+    """They are awaited by whoever has the answer, and are told of the error that ends the call."""
+    steps = Steps()
 
     @action("ending:plain", allow(anyone))
-    def plain_ending(ctx: Context) -> None:
-        ctx.at_end(Steps().step("lost"))
+    def plain_ending(ctx: Context) -> int:
+        ctx.at_end(steps.step("a"))
+        if len(steps.told) == 1:
+            raise NotFound
+        return 5
 
-    async with started(app_of(log.service, plain_ending)) as runtime:
-        with pytest.raises(Defect):
-            runtime.runner(plain_ending.name).run_now(
-                context(runtime, plain_ending), plain_ending.schema.from_python({})
-            )
+    async with started(app_of(plain_ending)) as runtime:
+        runner = runtime.runner(plain_ending.name)
 
-    assert "Write `async def`" in str(log.of("call.defect")[0]["error"])
+        assert await runner.run_now(context(runtime, plain_ending), None, None) == 5
+        with pytest.raises(NotFound):
+            await runner.run_now(context(runtime, plain_ending), None, None)
+
+        assert (steps.told, len(runtime.calls)) == (["a ok", "a NotFound"], 0)
+        assert runtime.tallies.items()[0][1].outcomes == {"OK": 1, "NOT_FOUND": 1}
 
 
 async def test_a_plain_function_is_answered_on_the_spot() -> None:
@@ -131,9 +136,9 @@ async def test_a_plain_function_is_answered_on_the_spot() -> None:
         runner = runtime.runner(spot.name)
 
         assert runner.instant
-        assert runner.run_now(context(runtime, spot), spot.schema.from_python({"number": 5})) == 5
+        assert runner.run_now(context(runtime, spot), spot.schema.from_python, {"number": 5}) == 5
         with pytest.raises(NotFound) as caught:
-            runner.run_now(context(runtime, spot), spot.schema.from_python({"number": -5}))
+            runner.run_now(context(runtime, spot), spot.schema.from_python, {"number": -5})
 
     assert caught.value.__cause__ is None
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import Meta
 
 from antiphon.core.errors import InvalidInput
 from antiphon.core.inputs.contents import MOST_DIGITS, MOST_ITEMS, MOST_TEXT
 from antiphon.core.inputs.kinds import Struct
+from antiphon.core.inputs.schema import has_long_number
 from antiphon.core.secrets import Secret
 from tests.core.stage import faults_of, from_json, json_faults, read_strings, schema_of, string_faults, taking
 
@@ -128,3 +132,11 @@ def test_what_one_input_may_hold_no_other_does() -> None:
     assert json_faults(schema_of(two), {"essay": 2 * LONG, "note": LONG + "a"}) == {
         "note": "is longer than 65,536 characters"
     }
+
+
+@given(st.lists(st.tuples(st.integers(0, 2 * MOST_DIGITS + 3), st.sampled_from([b"", b"x", b'","'])), max_size=5))
+def test_long_numbers_are_found_wherever_they_stand(runs: list[tuple[int, bytes]]) -> None:
+    """More digits than there may be, in a row, and nothing else."""
+    data = b"".join(b"7" * length + between for length, between in runs)
+
+    assert has_long_number(data) is (re.search(rb"[0-9]{%d}" % (MOST_DIGITS + 1), data) is not None)

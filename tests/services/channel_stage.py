@@ -227,7 +227,9 @@ class Node:
     def context(self, name: str, caller: Caller) -> Context:
         """A context for something that is no call."""
         deadline = self.runtime.clock.monotonic() + 30.0
-        return Context(self.runtime, name, Connection("direct"), request_id="r", deadline=deadline, caller=caller)
+        ctx = Context(self.runtime, name, Connection("direct"), "r", deadline, safe=False)
+        ctx.become(caller)
+        return ctx
 
     def screen(self, name: str = "ada", *, tenant_id: str = "", roles: frozenset[str] = frozenset()) -> Screen:
         """A new connection of somebody."""

@@ -106,7 +106,9 @@ async def running(
 def context(runtime: Runtime, caller: Caller = ADA) -> Context:
     """A call of the application."""
     deadline = runtime.clock.monotonic() + 60
-    return Context(runtime, "test:call", Connection("direct"), request_id="r1", deadline=deadline, caller=caller)
+    ctx = Context(runtime, "test:call", Connection("direct"), "r1", deadline, safe=False)
+    ctx.become(caller)
+    return ctx
 
 
 async def publish(runtime: Runtime, *events: msgspec.Struct, caller: Caller = ADA) -> list[str]:

@@ -44,7 +44,7 @@ def show_status(ctx: Context) -> Status:
 
 
 @action("item:put", put("/items/{item_id}"), allow(anyone))
-async def put_item(
+def put_item(
     ctx: Context,
     item_id: int,
     title: Title,

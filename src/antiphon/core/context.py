@@ -73,21 +73,17 @@ class Context:
         runtime: Runtime,
         action_name: str,
         connection: Connection,
-        *,
-        request_id: str = "",
+        request_id: str,
         deadline: float,
-        safe: bool = False,
-        caller: Caller | None = None,
+        safe: bool,  # noqa: FBT001  # as said below
     ) -> None:
+        # All of them, in this order: one is made for every call, and names or defaults make that twice as dear.
         self.runtime = runtime
         self.action_name = action_name
         self.connection = connection
         self._request_id = request_id
         self.deadline = deadline
         self.safe = safe
-        if caller is not None:
-            self.caller = caller
-            self._identified = True
 
     @property
     def request_id(self) -> str:
@@ -101,11 +97,11 @@ class Context:
     def get(self, kind: type[R]) -> R:
         """A service of the application, or something made once for this call, by its type."""
         if self._made is not None and kind in self._made:
-            return cast("R", self._made[kind])
-        service = self.runtime.services.get(kind)
-        if service is not None:
-            return cast("R", service)
-        return cast("R", self._make(kind))
+            made: R = self._made[kind]
+            return made
+        # Both are kept by their type, so what is found is one. Without `cast`, which is a call each time.
+        service: R | None = self.runtime.services.get(kind)  # pyright: ignore[reportAssignmentType]  # as just said
+        return self._make(kind) if service is None else service
 
     def _make(self, kind: type[Any]) -> Any:
         provider = self.runtime.scoped.get(kind)
@@ -267,14 +263,7 @@ class Context:
         return ctx
 
     def _inner(self, action_name: str) -> Context:
-        inner = Context(
-            self.runtime,
-            action_name,
-            self.connection,
-            request_id=self.request_id,
-            deadline=self.deadline,
-            safe=self.safe,
-        )
+        inner = Context(self.runtime, action_name, self.connection, self.request_id, self.deadline, self.safe)
         inner.caller, inner._identified, inner._outer = self.caller, self._identified, self
         if self.job is not None or self.idempotency_key:
             inner.job, inner.idempotency_key = self.job, self.idempotency_key

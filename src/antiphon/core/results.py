@@ -43,6 +43,13 @@ def check_for(annotation: Any) -> Check:
     return _check_any(annotation, {})
 
 
+def exact_class(annotation: Any) -> type | None:
+    """The class whose every value is what the type promises, and needs no further check; None for most types."""
+    if is_struct(annotation) and isinstance(annotation, type) and not _check_fields(annotation, {}):
+        return annotation
+    return annotation if annotation in (bool, int, str, bytes) else None
+
+
 def unsayable(annotation: Any) -> list[str]:
     """Why no caller could be given or told a result of this type, in words for a SetupError. Empty when it can."""
     try:

@@ -28,15 +28,17 @@ from msgspec.structs import astuple
 
 from antiphon.core.access import Allow
 from antiphon.core.action import Action, AnyAction, Call
+from antiphon.core.admission import join_admission
 from antiphon.core.audit import Auditor
 from antiphon.core.context import Context
-from antiphon.core.errors import CallError, Defect, Forbidden, NotSignedIn, TimedOut, TransportFault
+from antiphon.core.errors import CallError, Defect, TimedOut, TransportFault
 from antiphon.core.idempotency import Idempotency, Replay, Replayed, no_keys_for_streams, no_keys_here
 from antiphon.core.inputs.schema import Inputs
 from antiphon.core.inputs.types import convert_kind
 from antiphon.core.job import AlreadyDone, Snoozed
-from antiphon.core.limits import Gate, Limiter
+from antiphon.core.limits import Limiter
 from antiphon.core.middleware import Middleware, join
+from antiphon.core.results import exact_class
 from antiphon.core.tally import OK, Tally
 from antiphon.core.traits import Timeout
 
@@ -54,6 +56,7 @@ class Runner:
         "_around",
         "_bare",
         "_check",
+        "_exact",
         "_keywords",
         "_takes_keys",
         "_watch",
@@ -74,40 +77,74 @@ class Runner:
         self._bare = not self.schema.fields
         self._keywords = not self.schema.positional
         self._check = action.check
+        self._exact = exact_class(action.result)
         self._takes_keys = not action.reads_only
         allow = action.trait(Allow)
         self.allow = None if allow is None or allow.open else allow
         auditor = runtime.find(Auditor)
         self._watch = auditor.watch(action) if auditor is not None else None
         limiter = runtime.find(Limiter)
-        self.admit = _join_admission(self.allow, limiter.gate(action) if limiter is not None else None)
+        self.admit = join_admission(self.allow, limiter.gate(action) if limiter is not None else None)
         layers = [*middleware, *(layer for trait in action.traits if (layer := trait.layer(action)) is not None)]
         self._around = join(layers, self._innermost) if layers else None
         timeout = action.trait(Timeout)
         self.seconds = timeout.seconds if timeout is not None else runtime.call_seconds
-        self.instant = isinstance(action, Action) and action.instant and not layers and self.admit is None
+        simple = not layers and self.admit is None and self._watch is None
+        self.instant = isinstance(action, Action) and action.instant and simple
         self.tallies: dict[str, Tally] = {}
 
     # One answer
 
-    def run_now(self, ctx: Context, inputs: Inputs) -> Any:
-        """Run an instant action, here and now."""
+    def run_now(self, ctx: Context, read: Read | None, source: Any) -> Any:
+        """Run an instant action here and now; `read` is None where there is nothing to read.
+
+        Gives a coroutine where something has to be awaited after all: inputs that are on their way, steps at its end.
+        """
         started = monotonic()
-        told: BaseException | None = None
         try:
-            result = self.action.function(ctx) if self._bare else self._function(ctx, inputs)
-            if not self._check(result):
+            if read is None:
+                result = self.action.function(ctx)
+            else:
+                inputs: Any = read(source)
+                if inputs.__class__ is CoroutineType:
+                    # Not begun, so that nothing of it is missing when it is read where it can be awaited.
+                    inputs.close()
+                    return self.run(ctx, read, source)
+                result = self._function(ctx, inputs)
+            if result.__class__ is not self._exact and not self._check(result):
                 raise self._broken_promise(result)
-            if ctx.steps:
-                raise self._waiting_steps()
         except BaseException as error:
+            if ctx.steps:
+                return self._end(ctx, None, error, started)
             told = self._told(ctx, error)
+            self._count(ctx, told, monotonic() - started)
             if told is error:
                 raise
             raise told from error
+        if ctx.steps:
+            return self._end(ctx, result, None, started)
+        self._count(ctx, None, monotonic() - started)
+        return result
+
+    async def _end(self, ctx: Context, result: Any, error: BaseException | None, started: float) -> Any:
+        """The end of an instant action that has left steps for it."""
+        calls, told = self.runtime.calls, None
+        try:
+            calls.enter(ctx)
+            if error is not None:
+                raise error
+            ctx.result = result
+            await ctx.finish(None)
+        except BaseException as raised:
+            await ctx.finish(raised)
+            told = self._told(ctx, raised)
+            if told is raised:
+                raise
+            raise told from raised
         else:
             return result
         finally:
+            calls.leave(ctx)
             self._count(ctx, told, monotonic() - started)
 
     async def run(self, ctx: Context, read: Read, source: Any) -> Any:
@@ -129,7 +166,8 @@ class Runner:
                 result = self._function(ctx, inputs)
                 if result.__class__ is CoroutineType:
                     result = await result
-            self._accept(ctx, inputs, result)
+            if result.__class__ is not self._exact or self._watch is not None:
+                self._accept(ctx, inputs, result)
             if ctx.steps:
                 ctx.result = result
                 await ctx.finish(None)
@@ -318,14 +356,6 @@ class Runner:
         )
         return defect
 
-    def _waiting_steps(self) -> Defect:
-        defect = Defect()
-        defect.__cause__ = TypeError(
-            f"{self.action.where}: {self.action.name} is a plain `def` and leaves steps for the end of the call, "
-            f"which have to be awaited. Write `async def`."
-        )
-        return defect
-
     def _count(self, ctx: Context, error: BaseException | None, seconds: float) -> None:
         outcome = OK if error is None else _outcome(error)
         if self._watch is not None:
@@ -344,29 +374,6 @@ class Runner:
                 caller=ctx.caller.id or ctx.caller.kind,
                 trace_id=ctx.connection.trace_id,
             )
-
-
-def _join_admission(allow: Allow | None, gate: Gate | None) -> Callable[[Context], Awaitable[None]] | None:
-    """What a call from outside has to pass before its inputs are read; None when nothing stands there."""
-    if gate is None:
-        return allow.admit if allow is not None else None
-    if allow is None:
-        return gate.admit
-
-    async def admit(ctx: Context) -> None:
-        # The limits are asked for before the rule asks who calls, so that both leave on one trip to the store.
-        begun = gate.begin(ctx)
-        try:
-            await allow.admit(ctx)
-        except BaseException as error:
-            if begun is not None:
-                begun.withdraw()
-            if isinstance(error, NotSignedIn | Forbidden):
-                gate.refused(ctx)
-            raise
-        await gate.admit(ctx, begun)
-
-    return admit
 
 
 async def close_items(iterator: AsyncIterator[Any]) -> None:

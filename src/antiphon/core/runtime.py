@@ -135,12 +135,7 @@ class Runtime:
     ) -> Context:
         """A context for one call with its whole time, under this request id or one of its own."""
         deadline = self.clock.monotonic() + self.runner(action.name).seconds
-        return Context(
-            self,
-            action.name,
-            connection,
-            request_id=request_id,
-            deadline=deadline,
-            safe=action.reads_only,
-            caller=caller,
-        )
+        ctx = Context(self, action.name, connection, request_id, deadline, action.reads_only)
+        if caller is not None:
+            ctx.become(caller)
+        return ctx

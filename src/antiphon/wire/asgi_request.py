@@ -74,17 +74,14 @@ class AsgiRequest(Request):
         self._headers: Sequence[Field] = scope["headers"]
         self.head = AsgiHead(self._headers)
         self._progress = _UNTOUCHED
-        self._announced: int | None = None
+        self._announced = announced = self._announced_bytes()
+        self.has_body = announced != 0
         self._watch: asyncio.Task[None] | None = None
 
     @property
     def peer(self) -> str:
         client = self._scope.get("client")
         return client[0] if client else ""
-
-    @property
-    def has_body(self) -> bool:
-        return self._announced_bytes() != 0
 
     async def body(self, limit_bytes: int) -> bytes:
         self._begin(limit_bytes)
@@ -128,7 +125,7 @@ class AsgiRequest(Request):
         if self._watch is None:
             if self._progress == _UNTOUCHED:
                 # From here on the body is dropped; reading it later would miss a part.
-                self._progress = _BEGUN if self._announced_bytes() else _ENDED
+                self._progress = _BEGUN if self.has_body else _ENDED
             self._watch = asyncio.create_task(self._await_leaving())
         return self._watch
 
@@ -139,7 +136,7 @@ class AsgiRequest(Request):
 
     def is_unread(self) -> bool:
         """Whether a body was announced and not read to its end."""
-        return self._progress != _ENDED and self._announced_bytes() != 0
+        return self._progress != _ENDED and self.has_body
 
     def is_held_back(self) -> bool:
         """Whether the client sends its body only after a `100 Continue` that it did not get."""
@@ -155,20 +152,13 @@ class AsgiRequest(Request):
     # the body
 
     def _announced_bytes(self) -> int:
-        announced = self._announced
-        if announced is None:
-            announced = 0
-            # Every request comes by here, most without a body: one look-up for each header, and not two comparisons.
-            for name, value in self._headers:
-                if name in _FRAMING:
-                    announced = _length(value) if name == b"content-length" else _UNKNOWN
-                    if announced:
-                        break
-            else:
-                if self.version[0] != "1" and self._may_be_silent():
-                    announced = _UNKNOWN
-            self._announced = announced
-        return announced
+        # Every request comes by here, most without a body: one look-up for each header, and not two comparisons.
+        for name, value in self._headers:
+            if name in _FRAMING:
+                announced = _length(value) if name == b"content-length" else _UNKNOWN
+                if announced:
+                    return announced
+        return _UNKNOWN if self.version[0] != "1" and self._may_be_silent() else 0
 
     def _may_be_silent(self) -> bool:
         return self.method not in _USUALLY_EMPTY and self.header(b"content-length") is None
@@ -176,7 +166,7 @@ class AsgiRequest(Request):
     def _begin(self, limit_bytes: int) -> None:
         if self._progress != _UNTOUCHED:
             raise RuntimeError("The body was read already, or nobody was to read it; keep what the first read gave.")
-        announced = self._announced_bytes()
+        announced = self._announced
         if announced == _UNKNOWN:
             self._check_coding()
         if announced > limit_bytes:

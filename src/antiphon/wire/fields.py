@@ -24,7 +24,7 @@ class TooManyFields(Exception):
 
 
 def parse_fields(
-    raw: bytes, *, max_values: int = 1000, max_fields: int = 10_000, where: str = "query"
+    raw: bytes, where: str = "query", max_values: int = 1000, max_fields: int = 10_000
 ) -> dict[str, list[str]]:
     """The fields of `a=1&b=2&b=3` as `{"a": ["1"], "b": ["2", "3"]}` (URL Standard §5.1, but strict).
 
@@ -32,15 +32,24 @@ def parse_fields(
     dropped. A bad percent-encoding or bad UTF-8 is malformed (400, its message names `where`). The values come from
     anyone: at most `max_values` of one name (`TooManyValues`) and `max_fields` in all (`TooManyFields`).
     """
+    found: dict[str, list[str]] = {}
     if not raw:
-        return {}
+        return found
     try:
         text = raw.decode()
         # "+" first: an encoded plus, %2B, must stay one. It is nowhere part of what separates fields.
         pairs = (text.replace("+", " ") if "+" in text else text).split("&", max_fields)
         if len(pairs) > max_fields:
             raise TooManyFields(max_fields)
-        found = _decode_pairs(pairs) if "%" in text else _plain_pairs(pairs)
+        encoded = "%" in text
+        for pair in pairs:
+            name, _, value = pair.partition("=")
+            if encoded:
+                name, value = percent_decode(name.encode()), percent_decode(value.encode())
+            if name in found:
+                found[name].append(value)
+            elif name:
+                found[name] = [value]
     except UnicodeDecodeError:
         raise malformed(f"The {where} is not UTF-8.") from None
     except BadEncoding as bad:
@@ -50,30 +59,4 @@ def parse_fields(
         for name, values in found.items():
             if len(values) > max_values:
                 raise TooManyValues(name, max_values)
-    return found
-
-
-def _plain_pairs(pairs: list[str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for pair in pairs:
-        name, _, value = pair.partition("=")
-        if name in found:
-            found[name].append(value)
-        elif name:
-            found[name] = [value]
-    return found
-
-
-def _decode_pairs(pairs: list[str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for pair in pairs:
-        name, _, value = pair.partition("=")
-        if "%" in name:
-            name = percent_decode(name.encode())
-        if "%" in value:
-            value = percent_decode(value.encode())
-        if name in found:
-            found[name].append(value)
-        elif name:
-            found[name] = [value]
     return found

@@ -12,8 +12,11 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def check_nesting(data: bytes, most: int) -> None:
-    """Raise WireFault (400) when JSON is nested deeper than this. Costs next to nothing where brackets are few."""
-    if len(data) <= most or data.count(b"[") + data.count(b"{") <= most:
+    """Raise WireFault (400) when JSON is nested deeper than this. Costs next to nothing where brackets are few.
+
+    What is too short to close as many brackets is no JSON: that is for its reader to say.
+    """
+    if len(data) <= 2 * most or data.count(b"[") + data.count(b"{") <= most:
         return
     depth = 0
     for byte in _TEXT.sub(b"", data).translate(None, _NO_BRACKETS):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 
 from antiphon.wire.faults import expectation_failed
@@ -13,8 +12,11 @@ class ClientLeft(Exception):
     """The client went away before its request was complete: there is nobody to answer."""
 
 
-class Request(ABC):
-    """One HTTP request. All that it holds was sent by anyone and is untrusted."""
+class Request:
+    """One HTTP request. All that it holds was sent by anyone and is untrusted.
+
+    Abstract without `ABC`: of a class that has a metaclass, making an object takes the interpreter twice as long.
+    """
 
     method: str
     """As sent, in upper case."""
@@ -34,6 +36,9 @@ class Request(ABC):
     head: Head
     """The header fields; requests of one connection that carry the same ones may share it."""
 
+    has_body: bool
+    """Whether a body was announced, by a Content-Length over 0 or a Transfer-Encoding."""
+
     left = False
     """The client is known to be gone. False also when nobody has looked."""
 
@@ -50,37 +55,32 @@ class Request(ABC):
         return self.head.items()
 
     @property
-    @abstractmethod
     def peer(self) -> str:
         """The address at the other end of the connection, a proxy's if there is one; empty for a Unix socket."""
+        raise NotImplementedError
 
-    @property
-    @abstractmethod
-    def has_body(self) -> bool:
-        """Whether a body was announced, by a Content-Length over 0 or a Transfer-Encoding."""
-
-    @abstractmethod
     async def body(self, limit_bytes: int) -> bytes:
         """The whole body, which is read once only; empty at once when none was announced.
 
         Raises WireFault TOO_LARGE before more than the limit is held, and without reading anything when
         Content-Length says so already; ClientLeft when the client leaves before the end; RuntimeError the second time.
         """
+        raise NotImplementedError
 
     def body_now(self, limit_bytes: int) -> bytes | None:
         """The whole body when it has arrived already, read as by `body`; None when that has to be awaited."""
         return None
 
-    @abstractmethod
     def chunks(self, limit_bytes: int) -> AsyncIterator[bytes]:
         """The body as it arrives, never an empty chunk; bounded, raising and read once only like `body`."""
+        raise NotImplementedError
 
-    @abstractmethod
     async def wait_until_left(self) -> None:
         """Return when the client has gone; cancelled when the answer is out before that.
 
         Only for a body that was read already, or that nobody will read: what is left of it is dropped.
         """
+        raise NotImplementedError
 
 
 def check_expectation(request: Request) -> None:

@@ -26,16 +26,22 @@ class FixedHeaders:
         self.lines = b"".join([write_field(name, value) for name, value in self.items])
 
 
-_BREAKS = b"\r\n\0"
+BREAKS = b"\r\n\0"
+"""What no value of a header holds."""
 
 
 def write_field(name: bytes, value: bytes) -> bytes:
     """One header as HTTP/1.1 has it. Raises ValueError for a value that would be more than one."""
     # What comes from users ends up in some headers (Location, file names): a line break would let them write others.
     # One pass that deletes them costs a quarter of looking for each of the three.
-    if len(value.translate(None, _BREAKS)) != len(value):
-        raise ValueError(f"The header {name.decode('latin-1')} holds a line break or NUL.")
+    if len(value.translate(None, BREAKS)) != len(value):
+        raise broken(name)
     return b"%b: %b\r\n" % (name, value)
+
+
+def broken(name: bytes) -> ValueError:
+    """What is raised for a header that would be more than one."""
+    return ValueError(f"The header {name.decode('latin-1')} holds a line break or NUL.")
 
 
 _NONE = FixedHeaders()
@@ -136,6 +142,9 @@ type Respond = Callable[[Request], Answer | Awaitable[Answer]]
 
 NOT_AT_ONCE = (StreamResponse, FileResponse, Takeover)
 """The answers that are there and yet take their time to send."""
+
+type Later = StreamResponse | FileResponse | Takeover | Awaitable[Answer]
+"""Every answer that cannot be written here and now."""
 
 DEFECT = Response(
     500,

@@ -73,6 +73,57 @@ def test_any_bytes_meet_the_same_bounds_however_they_are_cut(data: bytes, at: li
     assert outcome(cut(data, at), BOUNDS) == outcome([data], BOUNDS)
 
 
+LINE_ROWS = [row.data.partition(b"\r\n")[0] for row in LINES if b"\r\n" in row.data]
+lines = st.one_of(
+    st.sampled_from(LINE_ROWS),
+    requests().map(lambda good: good.data.partition(b"\r\n")[0]),
+    st.tuples(
+        st.sampled_from([b"GET", b"PUT", b"TRACE", b"CONNECT", b"get", b"A"]),
+        st.sampled_from([b" ", b"  ", b"\t"]),
+        st.one_of(
+            st.binary(max_size=6).map(lambda raw: b"/" + raw), st.sampled_from([b"*", b"http://a/b", b"/?", b"/??"])
+        ),
+        st.sampled_from([b" HTTP/1.1", b" HTTP/1.0", b" HTTP/1.2", b"", b" HTTP/1.1 "]),
+    ).map(b"".join),
+)
+ENDS = [
+    b"\r\nHost: a\r\n\r\n",
+    b"\r\nHost: a\r\nContent-Length: 3\r\n\r\n",
+    b"\r\nX: y\r\nHost: a\r\nExpect: x\r\n\r\n",
+]
+
+
+def read_one(reader: HeadReader, head: bytes) -> tuple[object, ...] | str:
+    """What is read of one head, or how it is refused."""
+    try:
+        whole = reader.read(head)
+    except WireFault as fault:
+        return f"{fault.type} {fault.message}"
+    return (whole, reader.method, reader.path, reader.query, reader.version, reader.rest, reader.fields.raw)
+
+
+@settings(max_examples=400)
+@given(lines, st.sampled_from(ENDS))
+def test_known_fields_make_no_line_good(line: bytes, end: bytes) -> None:
+    """Whatever request line stands before fields that were read before, it is read as it is without."""
+    fresh, knowing = HeadReader(HeadBounds()), HeadReader(HeadBounds())
+    assert knowing.read(b"PUT /a HTTP/1.1" + end)
+
+    assert read_one(knowing, line + end) == read_one(fresh, line + end)
+
+
+def test_known_fields_need_a_host_under_every_version() -> None:
+    """What HTTP/1.0 may leave out is asked for again by HTTP/1.1; and a target that is too long stays so."""
+    reader = HeadReader(HeadBounds(url_bytes=20))
+    assert reader.read(b"GET /a HTTP/1.0\r\nX: y\r\n\r\n")
+    assert read_one(reader, b"GET /a HTTP/1.1\r\nX: y\r\n\r\n") == "MALFORMED The request has no Host."
+
+    reader = HeadReader(HeadBounds(url_bytes=20))
+    assert reader.read(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert reader.read(b"GET /" + b"a" * 19 + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert str(read_one(reader, b"GET /" + b"a" * 20 + b" HTTP/1.1\r\nHost: a\r\n\r\n")).startswith("URL_TOO_LONG")
+
+
 @settings(max_examples=200)
 @given(st.binary(max_size=200), places)
 def test_a_chunked_body_of_any_bytes_is_read_or_refused(data: bytes, at: list[int]) -> None:

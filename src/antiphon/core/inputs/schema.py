@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
@@ -50,13 +51,15 @@ class Given(NamedTuple):
     secrets: bool = True
 
 
+_DIGITS = b"0123456789"
 _LONG_NUMBER = re.compile(rb"[0-9]{%d}" % (MOST_DIGITS + 1))
 
 OUT_OF_RANGE = object()
 """Stands for a decoded value that holds a number which no int or float can."""
 
 
-class InputField(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class InputField:
     """One input: its Python name, its name on the wire, its type and what it is when nobody gives it."""
 
     name: str
@@ -143,18 +146,13 @@ class Schema:
             # ValidationError is a DecodeError: the second reading says which of the two it is.
             json_object(data)
             raise InvalidInput from None
-        if data.find(b"\\u0000") >= 0 or (self._may_have_flaws(data) and self._has_flaw(inputs)):
+        if data.find(b"\\u0000") >= 0:
             raise InvalidInput
+        # A walk through the values costs more than all the rest.
+        if len(data) > self._quiet or (self._open_numbers and len(data) > MOST_DIGITS and has_long_number(data)):
+            if any(flaw_of(getattr(inputs, field.name), None, "", field.most) for field in self.fields):
+                raise InvalidInput
         return inputs
-
-    def _may_have_flaws(self, data: bytes) -> bool:
-        """Whether it is worth a look at each value: a walk through them costs more than all the rest."""
-        if len(data) > self._quiet:
-            return True
-        return self._open_numbers and len(data) > MOST_DIGITS and _LONG_NUMBER.search(data) is not None
-
-    def _has_flaw(self, inputs: Inputs) -> bool:
-        return any(flaw_of(getattr(inputs, field.name), None, "", field.most) for field in self.fields)
 
     def from_python(self, values: Mapping[str, object]) -> Inputs:
         """Check values given in Python, by Python name. An unknown name is a TypeError, as for any function."""
@@ -251,6 +249,15 @@ def _most_of(annotation: Any) -> Most:
     except (TypeError, ValueError, NameError):
         # What cannot be looked at cannot be an input: it is said when all inputs are put together.
         return Most()
+
+
+def has_long_number(data: bytes) -> bool:
+    """Whether more than MOST_DIGITS digits stand side by side."""
+    # So many cannot stand between two bytes of the sample without one of them in it.
+    sample = data[MOST_DIGITS :: MOST_DIGITS + 1]
+    if len(sample.translate(None, _DIGITS)) == len(sample):
+        return False
+    return _LONG_NUMBER.search(data) is not None
 
 
 def json_object(data: bytes) -> Mapping[str, object]:

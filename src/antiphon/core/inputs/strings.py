@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, get_origin
 
@@ -28,10 +28,18 @@ _TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 """How booleans are written."""
 
 
+def _short_int(text: str) -> int | None:
+    return int(text) if len(text) < _SHORT and text.isascii() and text.isdigit() else None
+
+
+_QUICK: dict[Any, Callable[[str], Any]] = {int: _short_int, bool: _TRUTHS.get}
+"""What reads the usual notation of a type, and gives None for any other text."""
+
+
 class StringReader:
     """Reads the strings given for one input."""
 
-    __slots__ = ("annotation", "list", "most", "number", "numbers", "raw", "structure", "text", "truth")
+    __slots__ = ("_quick", "annotation", "list", "most", "numbers", "raw", "structure", "text")
 
     def __init__(self, annotation: Any, most: Most) -> None:
         self.annotation = annotation
@@ -40,12 +48,13 @@ class StringReader:
         self.structure = is_structure(annotation)
         self.text = is_text(annotation)
         self.raw = annotation is str
-        self.number = annotation is int
-        self.truth = annotation is bool
+        self._quick = _QUICK.get(annotation) if isinstance(annotation, type) else None
         self.numbers = any(kind in (int, float, Decimal, Secret) for kind in map(_kind, alternatives(annotation)))
 
     def read(self, given: Sequence[str], name: str, faults: list[Fault]) -> Any:
         """The value, or ABSENT when there is none; what does not fit is added to `faults`."""
+        if self._quick is not None and len(given) == 1 and (value := self._quick(given[0])) is not None:
+            return value
         if self.list:
             return self._read_list(given, name, faults)
         if len(given) != 1:
@@ -64,10 +73,6 @@ class StringReader:
             return ABSENT
         if self.structure:
             return self._read_structure(text, name, faults)
-        if self.number and len(text) < _SHORT and text.isascii() and text.isdigit():
-            return int(text)
-        if self.truth and text in _TRUTHS:
-            return _TRUTHS[text]
         try:
             value = msgspec.convert(text, self.annotation, strict=False, dec_hook=convert_kind)
         except (msgspec.ValidationError, ValueError):

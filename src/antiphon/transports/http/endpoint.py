@@ -13,7 +13,7 @@ from antiphon.transports.http.answers import NO_STORE, VARY, Answers
 from antiphon.transports.http.browsers import POLICY, SECURITY
 from antiphon.transports.http.connection import NO_PATH_INPUTS, HttpConnection, LeftWhileReading
 from antiphon.transports.http.limits import limit_fields
-from antiphon.transports.http.peers import is_plain
+from antiphon.transports.http.peers import PLAIN, is_plain
 from antiphon.transports.http.reading import InputReader
 from antiphon.transports.http.routes import ETag, Route
 from antiphon.transports.http.streams import EVENTS, FORMS, OpenStream, as_events, as_lines
@@ -31,7 +31,19 @@ if TYPE_CHECKING:
 class Endpoint:
     """An action under one method and path."""
 
-    __slots__ = ("_answers", "_instant", "_reader", "_safe", "_seconds", "_server", "action", "route", "runner")
+    __slots__ = (
+        "_answers",
+        "_instant",
+        "_read",
+        "_reader",
+        "_reads",
+        "_safe",
+        "_seconds",
+        "_server",
+        "action",
+        "route",
+        "runner",
+    )
 
     def __init__(self, server: Server, runner: Runner, route: Route) -> None:
         self.runner = runner
@@ -41,7 +53,9 @@ class Endpoint:
         self._reader = InputReader(runner.schema, route.names, server.settings, server.upload_folder)
         self._answers = Answers(route, runner.action.trait(ETag), [POLICY], server.cookies, server.coding)
         self._safe = route.safe
-        self._instant = runner.instant and route.safe
+        self._read = self._reader.read_safe if route.safe else self._reader.read
+        self._reads = bool(runner.schema.fields)
+        self._instant = runner.instant
         self._seconds = runner.seconds
 
     def __repr__(self) -> str:
@@ -51,49 +65,46 @@ class Endpoint:
         """Answer a request: here and now where the action never waits and nothing has to be read."""
         server = self._server
         runtime = server.runtime
-        request_id = server.request_id(request)
+        request_id = server.new_id() if server.plain else server.request_id(request)
         connection = HttpConnection(request, server, path_inputs)
-        ctx = Context(
-            runtime,
-            self.action.name,
-            connection,
-            request_id=request_id,
-            deadline=runtime.clock.monotonic() + self._seconds,
-            safe=self._safe,
-        )
-        if self._instant and not request.has_body:
+        deadline = runtime.clock.monotonic() + self._seconds
+        ctx = Context(runtime, self.action.name, connection, request_id, deadline, self._safe)
+        if self._instant and (self._safe or request.head.notes & PLAIN):
+            read = self._read if self._reads or request.has_body else None
             try:
-                result = self.runner.run_now(ctx, self._reader.read_url(connection))
+                result = self.runner.run_now(ctx, read, (ctx, connection))
+                if result.__class__ is CoroutineType:
+                    return self._respond(ctx, connection, request_id, result)
                 answer = self._answers.answer(request, ctx, result, (b"x-request-id", request_id.encode()))
             except Exception as error:  # noqa: BLE001  # told apart there
                 return server.fail(request, error, request_id, ctx)
             if isinstance(answer, CoroutineType):
                 return self._finish_later(request, answer)
-            return server.finish(request, answer)
-        return self._respond(ctx, connection)
+            return answer if server.plain and request.scheme == "http" else server.finish(request, answer)
+        return self._respond(ctx, connection, request_id, None)
 
     async def _finish_later(self, request: Request, answer: CoroutineType[Any, Any, Answer]) -> Answer:
         return self._server.finish(request, await answer)
 
-    async def _respond(self, ctx: Context, connection: HttpConnection) -> Answer:
+    async def _respond(
+        self, ctx: Context, connection: HttpConnection, request_id: str, begun: CoroutineType[Any, Any, Any] | None
+    ) -> Answer:
+        """Answer later; `begun` is the call, if it has begun already."""
         request, server = connection.request, self._server
         try:
-            if not is_plain(request.head):
+            if not request.head.notes & PLAIN and not is_plain(request.head):
                 self._read_head(request, ctx)
             if self.action.streams:
                 return server.finish(request, await self._stream(ctx, connection))
-            if self._safe:
-                result = await self.runner.run(ctx, self._reader.read_safe, (ctx, connection))
-            else:
-                result = await self.runner.run(ctx, self._reader.read, (ctx, connection))
-            answer = self._answers.answer(request, ctx, result, (b"x-request-id", ctx.request_id.encode()))
+            result = await (begun or self.runner.run(ctx, self._read, (ctx, connection)))
+            answer = self._answers.answer(request, ctx, result, (b"x-request-id", request_id.encode()))
             if isinstance(answer, CoroutineType):
                 answer = await answer
-            return server.finish(request, answer)
+            return answer if server.plain and request.scheme == "http" else server.finish(request, answer)
         except LeftWhileReading:
             raise ClientLeft from None
         except Exception as error:  # noqa: BLE001  # told apart there
-            return server.fail(request, error, ctx.request_id, ctx)
+            return server.fail(request, error, request_id, ctx)
         except asyncio.CancelledError:
             if server.clients.has_left(ctx):
                 raise ClientLeft from None
@@ -102,7 +113,7 @@ class Endpoint:
             # The drain ran out of time. Who asked is told so, and not left with a broken connection.
             if (task := asyncio.current_task()) is not None:
                 task.uncancel()
-            return server.refuse(request, unavailable("The server went away before this was done."), ctx.request_id)
+            return server.refuse(request, unavailable("The server went away before this was done."), request_id)
         finally:
             if server.clients.watching:
                 server.clients.forget(ctx)
@@ -137,11 +148,10 @@ class Endpoint:
             NO_STORE,
             VARY,
         ]
-        read = self._reader.read_safe if self._safe else self._reader.read
         if request.method == "HEAD":
             await self._check(ctx, connection)
             return StreamResponse(200, [*headers, *limit_fields(ctx.facts)], _nothing())
-        items = await self.runner.open_stream(ctx, read, (ctx, connection))
+        items = await self.runner.open_stream(ctx, self._read, (ctx, connection))
         headers += limit_fields(ctx.facts)
         if ctx.steps:
             # What the rule opened is given back now: the client may never take a first item.
@@ -164,7 +174,7 @@ class Endpoint:
         try:
             if self.runner.admit is not None:
                 await self.runner.admit(ctx)
-            inputs = self._reader.read_safe((ctx, connection))
+            inputs = self._read((ctx, connection))
             if isinstance(inputs, CoroutineType):
                 await inputs
         except BaseException as problem:

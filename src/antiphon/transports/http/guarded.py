@@ -62,9 +62,7 @@ class Guarded:
         server, runtime = self._server, self._server.runtime
         request_id = server.request_id(request)
         deadline = runtime.clock.monotonic() + self._runner.seconds
-        ctx = Context(
-            runtime, self._runner.action.name, connection, request_id=request_id, deadline=deadline, safe=True
-        )
+        ctx = Context(runtime, self._runner.action.name, connection, request_id, deadline, safe=True)
         try:
             await self._runner.run(ctx, lambda _: self._nothing, None)
         except Exception as error:  # noqa: BLE001  # told apart there

@@ -10,8 +10,9 @@ from antiphon.wire.paths import split_path
 from antiphon.wire.proxies import Client, TrustedProxies
 from antiphon.wire.request import Request
 
-ACCEPTED, PLAIN, REMARKABLE = 1, 2, 4
-"""Notes on a head: its bounds and host are in order; nothing in it changes how a call is run; something does."""
+ACCEPTED, PLAIN, REMARKABLE, JSON = 1, 2, 4, 8
+"""Notes on a head: its bounds and host are in order; nothing in it changes how a call is run; something does; the body
+that it announces is JSON, as it is."""
 
 _REMARKS = (b"expect", b"idempotency-key", b"if-match", b"x-request-timeout")
 
@@ -20,7 +21,9 @@ MISDIRECTED = FAULTS["MISDIRECTED"].status
 
 def is_plain(head: Head) -> bool:
     """Whether none of the headers is there that change whether and how a call is run. Found out once for a head."""
-    if not head.notes & (PLAIN | REMARKABLE):
+    if head.notes & PLAIN:
+        return True
+    if not head.notes & REMARKABLE:
         site = head.get(b"sec-fetch-site")
         # What a browser says of its own pages needs no second look; without its word the origin does.
         own = site in ("same-origin", "none") or (site is None and head.get(b"origin") is None)

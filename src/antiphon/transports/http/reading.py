@@ -12,6 +12,7 @@ from antiphon.core.inputs.kinds import Upload
 from antiphon.core.inputs.schema import Given, Inputs, MalformedJson, Schema, json_object
 from antiphon.core.inputs.types import ABSENT
 from antiphon.transports.http.connection import Exchange, HttpConnection, LeftWhileReading
+from antiphon.transports.http.peers import JSON
 from antiphon.transports.http.settings import HttpSettings
 from antiphon.wire.faults import malformed, request_timeout, unsupported_media_type
 from antiphon.wire.fields import TooManyFields, TooManyValues, parse_fields
@@ -80,7 +81,7 @@ class InputReader:
             if connection.path_inputs:
                 self._place(inputs, connection.path_inputs)
             if connection.request.query:
-                schema.fill(inputs, self._query(connection.request))
+                schema.fill(inputs, self._fields(connection.request.query, "query"))
             return schema.completed(inputs)
         except InvalidInput:
             return schema.gather(*self._sources(connection, None))
@@ -91,14 +92,16 @@ class InputReader:
         request = connection.request
         if not request.has_body:
             return self.read_url(connection)
-        header = request.head.get
-        if header(b"content-encoding") not in (None, "identity"):
-            raise unsupported_media_type("Send the body without a Content-Encoding.", accept_encoding=["identity"])
-        kind = header(b"content-type") or ""
-        if kind == "application/json" or is_json(kind):
-            body = request.body_now(self._settings.body_bytes)
-            return self._read_json_later(exchange) if body is None else self._read_json(connection, body)
-        return self._read_form_later(exchange, kind)
+        head = request.head
+        if not head.notes & JSON:
+            if head.get(b"content-encoding") not in (None, "identity"):
+                raise unsupported_media_type("Send the body without a Content-Encoding.", accept_encoding=["identity"])
+            kind = head.get(b"content-type") or ""
+            if not is_json(kind):
+                return self._read_form_later(exchange, kind)
+            head.notes |= JSON
+        body = request.body_now(self._settings.body_bytes)
+        return self._read_json_later(exchange) if body is None else self._read_json(connection, body)
 
     async def _read_json_later(self, exchange: Exchange) -> Inputs:
         body = await self._arrive(exchange, exchange[1].request.body(self._settings.body_bytes))
@@ -135,7 +138,7 @@ class InputReader:
                 if connection.path_inputs:
                     self._place(inputs, connection.path_inputs)
                 if connection.request.query:
-                    schema.fill(inputs, self._query(connection.request))
+                    schema.fill(inputs, self._fields(connection.request.query, "query"))
                 return schema.completed(inputs)
             except InvalidInput:
                 return schema.gather(*self._sources(connection, Given(json_object(body))))
@@ -169,7 +172,7 @@ class InputReader:
             return None
         if media is None or media.essence != "application/x-www-form-urlencoded":
             raise unsupported_media_type(accept=READ_TYPES)
-        return Given(self._parse(body, "form"), strings=True)
+        return Given(self._fields(body, "form"), strings=True)
 
     def _form_values(self, form: MultipartForm) -> Mapping[str, Any]:
         values: dict[str, Any] = dict(form.fields)
@@ -203,15 +206,12 @@ class InputReader:
         if body is not None:
             sources.append(body)
         if connection.request.query:
-            sources.append(Given(self._query(connection.request), strings=True, secrets=False))
+            sources.append(Given(self._fields(connection.request.query, "query"), strings=True, secrets=False))
         return sources
 
-    def _query(self, request: Request) -> Mapping[str, list[str]]:
-        return self._parse(request.query, "query")
-
-    def _parse(self, raw: bytes, where: str) -> Mapping[str, list[str]]:
+    def _fields(self, raw: bytes, where: str) -> Mapping[str, list[str]]:
         try:
-            return parse_fields(raw, max_values=self._settings.values, where=where)
+            return parse_fields(raw, where, self._settings.values)
         except TooManyValues as error:
             raise InvalidInput.of(error.name, f"has more than {self._settings.values:,} values") from None
         except TooManyFields as error:

@@ -97,7 +97,7 @@ class Router(Generic[E]):
             before, _, last = path.rpartition("/")
             if not names:
                 self.fixed[path.encode()] = node.resource
-            elif _PLACE.fullmatch(last) and len(names) == 1:
+            elif _PLACE.fullmatch(last) and len(names) == 1 and path.count("/") <= self._max_segments:
                 self._tails[before.encode()] = node.resource
         return node.resource, tuple(names)
 
@@ -127,12 +127,7 @@ class Router(Generic[E]):
         # Nothing counts before fixed segments all the way to one place at the end, so no walk would end elsewhere.
         before, _, last = path.rpartition(b"/")
         resource = self._tails.get(before)
-        if (
-            resource is not None
-            and last
-            and not last.translate(None, _PLAIN)
-            and path.count(b"/") <= self._max_segments
-        ):
+        if resource is not None and last and not last.translate(None, _PLAIN):
             return resource, [last.decode("ascii")]
         segments = split_path(path, self._max_segments)
         texts: list[str] = []

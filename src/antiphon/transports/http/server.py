@@ -17,7 +17,7 @@ from antiphon.transports.http.connection import NO_PATH_INPUTS
 from antiphon.transports.http.ends import StreamEnds
 from antiphon.transports.http.errors import error_body, error_headers, status_of
 from antiphon.transports.http.limits import limit_fields
-from antiphon.transports.http.peers import Peers, is_plain
+from antiphon.transports.http.peers import ACCEPTED, Peers, is_plain
 from antiphon.transports.http.router import Router
 from antiphon.transports.http.settings import HttpSettings
 from antiphon.wire.encoding import Encoder
@@ -65,23 +65,30 @@ class Server:
         self.draining = asyncio.Event()
         self.leaving = False
         self.streams = StreamEnds(runtime)
-        self._new_id = runtime.ids.uuid7
-        self._plain = not self.browsers.shares and not settings.trusted_proxies
+        self.new_id = runtime.ids.uuid7
+        self.plain = not self.browsers.shares and not settings.trusted_proxies
+        """Whether clients are all alike: over HTTP without TLS, nothing in an answer depends on who asked."""
+
+    def drain(self) -> None:
+        """From here on every answer says that the connection ends with it."""
+        self.plain = False
+        self.draining.set()
 
     # One request
 
     def respond(self, request: Request) -> Answer | Awaitable[Answer]:
         """Answer one request. Faults of the caller never leave here as exceptions."""
         try:
-            self.peers.check_head(request)
-            method = request.method
+            head, method = request.head, request.method
+            if not head.notes & ACCEPTED:
+                self.peers.check_head(request)
             resource = self._fixed.get(request.path)
             page = resource.endpoints.get(method) if resource is not None else None
             if page is None:
                 return self._find(request)
-            if method not in SAFE and not is_plain(request.head):
+            if method not in SAFE and not is_plain(head):
                 self.browsers.refuse_cross_site(request)
-            return page.respond(request)
+            return page.respond(request, NO_PATH_INPUTS)
         except Exception as error:  # noqa: BLE001  # told apart there
             return self.fail(request, error, self.request_id(request))
 
@@ -130,13 +137,13 @@ class Server:
 
     def request_id(self, request: Request) -> str:
         """A new id, or the one that a trusted proxy gave."""
-        if self._plain:
-            return self._new_id()
-        return self.peers.request_id(request) or self._new_id()
+        if self.plain:
+            return self.new_id()
+        return self.peers.request_id(request) or self.new_id()
 
     def finish[A: Answer](self, request: Request, answer: A) -> A:
         """Add what depends on the client or on the server's state."""
-        if self._plain and request.scheme == "http" and not self.draining.is_set():
+        if self.plain and request.scheme == "http":
             return answer
         headers = list(answer.headers)
         if self.peers.is_secure(request):

@@ -199,7 +199,7 @@ class Http(HttpSurface):
         server.leaving = True
         if settings.drain_delay:
             await server.runtime.clock.sleep(settings.drain_delay.total_seconds())
-        server.draining.set()
+        server.drain()
         server.streams.drain()
         if self._listener is not None:
             self._listener.close()

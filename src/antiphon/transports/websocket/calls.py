@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, final
 
 from msgspec import UNSET
@@ -80,7 +81,7 @@ class SocketCalls:
         client, desk = self._client, self._client.desk
         runner = desk.runner(said.action)
         action, deadline = runner.action, now + runner.seconds
-        ctx = Context(desk.runtime, action.name, client.connection, deadline=deadline, safe=action.reads_only)
+        ctx = Context(desk.runtime, action.name, client.connection, "", deadline, action.reads_only)
         if said.key is not UNSET:
             ctx.client_key = said.key
         elif runner.instant:
@@ -88,13 +89,16 @@ class SocketCalls:
             return
         is_stream = isinstance(action, Stream)
         run = Run(said.id, ctx, client.standing, ends_with_client=is_stream)
-        self.start(run, lambda: self._pour(said, runner, run) if is_stream else self._call(said, runner, run))
+        self.start(run, lambda: self._pour(said, runner, run) if is_stream else self._call(said, runner, run, None))
 
     def start(self, run: Run, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run something that answers under an id. Raises TooManyCalls."""
-        desk = self._client.desk
-        if len(self._running) >= desk.settings.calls:
+        if len(self._running) >= self._client.desk.settings.calls:
             raise TooManyCalls("As many calls run on this socket as may.", retry_after=1.0)
+        self._start(run, work)
+
+    def _start(self, run: Run, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        desk = self._client.desk
         # Before it begins: it may end sessions, and is asked about it, in its first step.
         self._running[run.id] = run
         task = asyncio.Task(work(), loop=desk.loop, eager_start=True)
@@ -155,16 +159,22 @@ class SocketCalls:
     def _answer_now(self, said: Asked, runner: Runner, ctx: Context) -> None:
         client = self._client
         try:
-            client.reply(result_frame(said.id, runner.run_now(ctx, self._read(runner, said))))
+            result = runner.run_now(ctx, self._read, (runner, said))
+            if result.__class__ is CoroutineType:
+                # It has begun, so there is no question of too many calls.
+                run = Run(said.id, ctx, client.standing)
+                self._start(run, lambda: self._call(said, runner, run, result))
+                return
+            client.reply(result_frame(said.id, result))
         except Exception as error:  # noqa: BLE001  # told apart there
             client.fail(said.id, told_of(error, ctx), ctx.request_id)
         if ctx.facts:
             client.follow(ctx, client.standing)
 
-    async def _call(self, said: Asked, runner: Runner, run: Run) -> None:
+    async def _call(self, said: Asked, runner: Runner, run: Run, begun: CoroutineType[Any, Any, Any] | None) -> None:
         client, ctx = self._client, run.ctx
         try:
-            result = await runner.run(ctx, lambda given: self._read(runner, given), said)
+            result = await (begun or runner.run(ctx, self._read, (runner, said)))
             if not run.is_silent:
                 client.reply(result_frame(said.id, result, is_replayed=ctx.told(Replayed) is not None))
         except Exception as error:  # noqa: BLE001  # told apart there
@@ -180,7 +190,7 @@ class SocketCalls:
     async def _pour(self, said: Asked, runner: Runner, run: Run) -> None:
         client, ctx = self._client, run.ctx
         try:
-            items = await runner.open_stream(ctx, lambda given: self._read(runner, given), said)
+            items = await runner.open_stream(ctx, self._read, (runner, said))
             try:
                 if ctx.steps:
                     # What the rule opened is given back now: the first item may be long in coming.
@@ -201,7 +211,8 @@ class SocketCalls:
             if ctx.facts:
                 client.follow(ctx, run.before)
 
-    def _read(self, runner: Runner, said: Asked) -> Inputs:
+    def _read(self, source: tuple[Runner, Asked]) -> Inputs:
+        runner, said = source
         data = bytes(said.params)
         check_nesting(data, self._client.desk.settings.json_depth)
         try:

@@ -90,7 +90,7 @@ class Desk:
 
     def context(self, name: str, connection: Connection) -> Context:
         """A context for what is asked of a socket beside calls."""
-        return Context(self.runtime, name, connection, deadline=self.now() + self.runtime.call_seconds)
+        return Context(self.runtime, name, connection, "", self.now() + self.runtime.call_seconds, safe=False)
 
     # Who is here
 

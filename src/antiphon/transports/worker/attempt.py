@@ -103,10 +103,11 @@ class JobAttempt:
             runtime,
             runner.action.name,
             JobConnection(message),
-            request_id=message.request_id,
-            deadline=runtime.clock.monotonic() + runner.seconds,
-            caller=caller,
+            message.request_id,
+            runtime.clock.monotonic() + runner.seconds,
+            safe=False,
         )
+        ctx.become(caller)
         ctx.idempotency_key = message.once or message.id
         ctx.job = Run(
             id=message.id,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Final, cast, final
 
 from antiphon.wire.faults import WireFault, request_timeout
 from antiphon.wire.request import ClientLeft
-from antiphon.wire.response import DEFECT, NOT_AT_ONCE, Answer, Headers, Response
+from antiphon.wire.response import DEFECT, NOT_AT_ONCE, Headers, Later, Response
 from antiphon.wire.server.flow import Flow
 from antiphon.wire.server.heads import HeadReader
 from antiphon.wire.server.request import HELD_BYTES, ServerRequest
@@ -105,7 +104,7 @@ class Connection(asyncio.Protocol):
             self._take(data)
         elif self._state == _BUSY:
             if self._request is not None and not self._request.ended:
-                data = self._feed(self._request, self._request.feed, data)
+                data = self._feed(self._request, data)
             if data:
                 self._hold(data)
         else:
@@ -194,9 +193,12 @@ class Connection(asyncio.Protocol):
         request = ServerRequest(self, reader.method, reader.path, reader.query, reader.version, fields)
         self._request = request
         self._state = _BUSY
-        self._rest = reader.rest
-        if not request.ended:
-            self._rest = self._feed(request, request.begin_body, self._rest)
+        rest = reader.rest
+        if request.has_body:
+            rest = request.begin_body(rest)
+            if rest and not request.ended:
+                rest = self._feed(request, rest)
+        self._rest = rest
         if self._heard:
             request.leave()
         try:
@@ -217,10 +219,10 @@ class Connection(asyncio.Protocol):
         task.add_done_callback(self.shared.answers.discard)
         return False
 
-    def _feed(self, request: ServerRequest, take: Callable[[bytes], bytes], data: bytes) -> bytes:
+    def _feed(self, request: ServerRequest, data: bytes) -> bytes:
         """Give a body its bytes, and back what follows it."""
         try:
-            return take(data)
+            return request.feed(data)
         except WireFault as fault:
             # Nothing behind this can be told apart from the body any longer. Whoever reads the body tells the fault.
             self._closing = True
@@ -261,11 +263,10 @@ class Connection(asyncio.Protocol):
 
     # From answers to bytes
 
-    async def _answer(self, request: ServerRequest, answer: Answer | Awaitable[Answer]) -> None:
+    async def _answer(self, request: ServerRequest, later: Later) -> None:
         """Write an answer that is not there at once, or not as a whole."""
         try:
-            if not isinstance(answer, NOT_AT_ONCE):
-                answer = await cast("Awaitable[Answer]", answer)
+            answer = later if isinstance(later, NOT_AT_ONCE) else await later
             if type(answer) is Response:
                 self._put(request, answer)
             else:
@@ -284,7 +285,8 @@ class Connection(asyncio.Protocol):
             else:
                 self._put(request, DEFECT)
         finally:
-            request.release()
+            if request.watchers is not None:
+                request.release()
             self._request = self._task = None
             self._begun, self._cancels = False, NEVER
         if self._taking:
@@ -318,13 +320,8 @@ class Connection(asyncio.Protocol):
 
     # For whoever writes an answer
 
-    def ending(self, request: ServerRequest | None, headers: Headers, *, framed: bool = True) -> bytes:
-        """The line that says how the connection goes on after an answer with these headers.
-
-        The end of an answer that is not framed is the end of the connection.
-        """
-        if not framed:
-            self._closing = True
+    def ending(self, request: ServerRequest | None, headers: Headers) -> bytes:
+        """The line that says how the connection goes on after an answer with these headers."""
         if request is not None and not request.ended:
             # What the client still sends is nobody's. One that waits for our 100 sends nothing.
             self._closing = True

@@ -44,12 +44,13 @@ class ServerRequest(Request):
     """One request of one connection."""
 
     # Most requests have no body, and nobody waits for their client to leave: what belongs to that is made when it is.
-    _watchers: list[asyncio.Future[None]] | None = None
+    watchers: list[asyncio.Future[None]] | None = None
+    """Who waits for the client's leaving."""
     _news: asyncio.Future[None] | None = None
     _chunked: ChunkedBody | None = None
     _fault: WireFault | None = None
-    _asked = _dropping = False
-    _left_bytes = _held = arrived_bytes = 0
+    _dropping = False
+    _left_bytes = _held = 0
     _pieces: list[bytes]
 
     def __init__(self, connection: Line, method: str, path: bytes, query: bytes, version: str, fields: Fields) -> None:
@@ -60,32 +61,36 @@ class ServerRequest(Request):
         self.head = self.fields = fields
         self.scheme = connection.scheme
         self._connection = connection
-        self.ended = fields.length == 0
+        # What most bodies change is not left to the class: what covers an attribute of its class is slow to find.
+        self.arrived_bytes = 0
+        self._asked = False
+        self._whole: bytes | None = None
+        self.has_body = has_body = fields.length != 0
+        self.ended = not has_body
 
     def begin_body(self, data: bytes) -> bytes:
-        """Take what came behind the head; gives back what follows the body. Raises WireFault, as `feed` does."""
+        """Take what came behind the head if the body is whole with it; gives back what `feed` is to be given."""
         length = self.fields.length
         if 0 < length <= len(data):
             # All of it is there, which is how most bodies come.
-            self._pieces = [data if length == len(data) else data[:length]]
-            self._held = self.arrived_bytes = length
+            self.arrived_bytes = length
             self.ended = True
+            if length == len(data):
+                self._whole = data
+                return b""
+            self._whole = data[:length]
             return data[length:]
         self._pieces = []
         self._left_bytes = length
         if length == CHUNKED:
             self._chunked = ChunkedBody()
-        return self.feed(data) if data else data
+        return data
 
     # for the layer above
 
     @property
     def peer(self) -> str:
         return self._connection.peer
-
-    @property
-    def has_body(self) -> bool:
-        return self.fields.length != 0
 
     async def body(self, limit_bytes: int) -> bytes:
         if not self._begin(limit_bytes):
@@ -100,6 +105,10 @@ class ServerRequest(Request):
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def body_now(self, limit_bytes: int) -> bytes | None:
+        whole = self._whole
+        if whole is not None and not self._asked and len(whole) <= limit_bytes:
+            self._asked, self._whole = True, None
+            return whole
         if not self.ended:
             return None
         if not self._begin(limit_bytes):
@@ -135,6 +144,8 @@ class ServerRequest(Request):
         if length > limit_bytes:
             raise too_large(limit_bytes)
         self._asked = True
+        if self._whole is not None:
+            self._pieces, self._held, self._whole = [self._whole], length, None
         if not self.ended:
             held_back = self.fields.expects and not self.arrived_bytes and self.version == "1.1"
             self._connection.await_body(invite=held_back)
@@ -165,9 +176,9 @@ class ServerRequest(Request):
             self._dropping = True
             self._connection.flow.let_go()
         watcher = asyncio.get_running_loop().create_future()
-        if self._watchers is None:
-            self._watchers = []
-        self._watchers.append(watcher)
+        if self.watchers is None:
+            self.watchers = []
+        self.watchers.append(watcher)
         await watcher
 
     # for the connection
@@ -221,7 +232,7 @@ class ServerRequest(Request):
     def leave(self) -> None:
         """The client has gone."""
         self.left = True
-        for watcher in self._watchers or ():
+        for watcher in self.watchers or ():
             if not watcher.done():
                 watcher.set_result(None)
         if not self.ended:
@@ -233,5 +244,5 @@ class ServerRequest(Request):
 
     def release(self) -> None:
         """The answer is out: nobody may wait for the client's leaving any longer."""
-        for watcher in self._watchers or ():
+        for watcher in self.watchers or ():
             watcher.cancel()

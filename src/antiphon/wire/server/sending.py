@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from antiphon.wire.faults import malformed
 from antiphon.wire.pieces import FilePieces
-from antiphon.wire.response import Answer, FileResponse, Headers, Response, StreamResponse, Takeover, write_field
+from antiphon.wire.response import (
+    BREAKS,
+    Answer,
+    FileResponse,
+    Headers,
+    Response,
+    StreamResponse,
+    Takeover,
+    broken,
+    write_field,
+)
 
 if TYPE_CHECKING:
     from antiphon.wire.server.flow import Flow
@@ -40,8 +50,12 @@ class Outgoing(Protocol):
     shared: Shared
     flow: Flow
 
-    def ending(self, request: ServerRequest | None, headers: Headers, *, framed: bool = True) -> bytes:
+    def ending(self, request: ServerRequest | None, headers: Headers) -> bytes:
         """The line that says how the connection goes on after an answer with these headers."""
+        ...
+
+    def hush(self) -> None:
+        """Take no further request: the end of the answer is that of the connection."""
         ...
 
     def write(self, data: bytes) -> None:
@@ -63,7 +77,10 @@ def write_plain(connection: Outgoing, request: ServerRequest | None, answer: Res
     start = shared.starts.get(status) or shared.start(status)
     lines = b""
     for name, value in headers:
-        lines += write_field(name, value)
+        # As `write_field` does it, in place: every answer has one.
+        if len(value.translate(None, BREAKS)) != len(value):
+            raise broken(name)
+        lines += b"%b: %b\r\n" % (name, value)
     ending = connection.ending(request, headers)
     if status == 204 or status == 304:
         return b"%b%b%b%b\r\n" % (start, lines, answer.fixed.lines, ending)
@@ -106,7 +123,9 @@ async def pour(connection: Outgoing, request: ServerRequest, answer: Answer) -> 
 async def _pour_stream(connection: Outgoing, request: ServerRequest, answer: StreamResponse) -> None:
     has_body = request.method != "HEAD" and answer.status not in (204, 304)
     chunked = request.version == "1.1"
-    framing = connection.ending(request, answer.headers, framed=chunked)
+    if not chunked:
+        connection.hush()
+    framing = connection.ending(request, answer.headers)
     if chunked and answer.status not in (204, 304):
         framing += b"transfer-encoding: chunked\r\n"
     connection.write(write_head(connection.shared, answer.status, answer.headers, framing))
