@@ -1,9 +1,5 @@
 """The load generator: one epoll loop over keep-alive connections; as fast as wrk here, and nothing to install.
 
-It never sleeps: it asks for events until there are some. Otherwise every answer of a server that is slower than the
-load would have to wake it, and waking a process of another core costs more than many an answer does. A client on
-another machine costs a server nothing of the kind.
-
 It keeps one request in flight on each connection, or a batch of them when they are pipelined: the next batch leaves
 when the last answer to this one is there. Answers are not parsed: the proof has shown that every good answer ends with
 the one `}` in it, so those ends count answers, and counted status lines show that all of them were good.
@@ -12,13 +8,13 @@ the one `}` in it, so those ends count answers, and counted status lines show th
 from __future__ import annotations
 
 import gc
-import select
 import socket
 import time
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bench.http.polling import Poll
 from bench.http.proof import ANSWER_END
 from bench.http.running import BenchFault
 
@@ -67,9 +63,9 @@ def drive(
     """Keep `pipeline` requests in flight on each connection: `warm_up` seconds unmeasured, then `seconds` measured."""
     sockets = [connected(port) for _ in range(connections)]
     try:
-        poll = select.epoll()
+        poll = Poll(PATIENCE_SECONDS)
         for sock in sockets:
-            poll.register(sock.fileno(), select.EPOLLIN)
+            poll.register(sock.fileno())
         kind = _Loop if pipeline == 1 else _Batches
         loop = kind(poll, {sock.fileno(): sock for sock in sockets}, request * pipeline, pipeline)
         loop.run(warm_up)
@@ -80,7 +76,7 @@ def drive(
 
 
 class _Loop:
-    def __init__(self, poll: select.epoll, sockets: dict[int, socket.socket], request: bytes, pipeline: int) -> None:
+    def __init__(self, poll: Poll, sockets: dict[int, socket.socket], request: bytes, pipeline: int) -> None:
         self._poll = poll
         self._pipeline = pipeline
         self._receive = {fd: sock.recv for fd, sock in sockets.items()}
@@ -88,7 +84,6 @@ class _Loop:
         self._request = request
         self.latencies = array("d")
         self.good = 0
-        self.idle = 0.0
         self._missing = dict.fromkeys(sockets, pipeline)
         self._sent_at: dict[int, float] = {}
         for fd, send in self._send.items():
@@ -99,10 +94,9 @@ class _Loop:
         """Run, and say what it cost."""
         self.latencies = array("d")
         self.good = 0
-        self.idle = 0.0
-        started, server_before = time.perf_counter(), server_cpu()
+        started, idle_before, server_before = time.perf_counter(), self._poll.idle, server_cpu()
         self.run(seconds)
-        server_after, ended = server_cpu(), time.perf_counter()
+        server_after, idle_after, ended = server_cpu(), self._poll.idle, time.perf_counter()
         answers = len(self.latencies)
         if answers == 0:
             raise BenchFault("the server answered nothing in the measured time")
@@ -115,35 +109,26 @@ class _Loop:
             requests=requests,
             seconds=ended - started,
             server_cpu=server_after - server_before,
-            load_busy=ended - started - self.idle,
+            load_busy=ended - started - (idle_after - idle_before),
             half_latency=latencies[answers // 2],
             most_latency=latencies[answers * 9 // 10],
             worst_latency=latencies[answers * 99 // 100],
         )
 
-    def await_events(self) -> list[tuple[int, int]]:
-        """The next events, without sleeping until they come."""
-        poll, clock = self._poll.poll, time.perf_counter
-        started = now = clock()
-        while not (events := poll(0)):
-            now = clock()
-            if now - started > PATIENCE_SECONDS:
-                raise BenchFault(f"the server answered nothing for {PATIENCE_SECONDS:.0f} s")
-        self.idle += now - started
-        return events
-
     def run(self, seconds: float) -> None:
         """Ask and ask again for so long; what is in flight then stays in flight."""
         # Everything the loop touches is local: at 150,000 requests a second an attribute is worth measuring.
-        poll, receive, send, sent_at = self._poll.poll, self._receive, self._send, self._sent_at
+        poll, receive, send, sent_at = self._poll.events, self._receive, self._send, self._sent_at
         request, answered, clock = self._request, self.latencies.append, time.perf_counter
         good = 0
         heard = clock()
         end = heard + seconds
         gc.disable()
         while heard < end:
-            events = poll(0) or self.await_events()
+            events = poll()
             heard = clock()
+            if not events:
+                raise BenchFault(f"the server answered nothing for {PATIENCE_SECONDS:.0f} s")
             for fd, _ in events:
                 data = receive[fd](READ_BYTES)
                 good += data.count(GOOD)
@@ -160,7 +145,7 @@ class _Loop:
 class _Batches(_Loop):
     def run(self, seconds: float) -> None:
         """The same, with several requests in flight on each connection."""
-        poll, receive, send, sent_at = self._poll.poll, self._receive, self._send, self._sent_at
+        poll, receive, send, sent_at = self._poll.events, self._receive, self._send, self._sent_at
         request, answered, clock, pipeline = self._request, self.latencies.append, time.perf_counter, self._pipeline
         missing = self._missing
         good = 0
@@ -168,8 +153,10 @@ class _Batches(_Loop):
         end = heard + seconds
         gc.disable()
         while heard < end:
-            events = poll(0) or self.await_events()
+            events = poll()
             heard = clock()
+            if not events:
+                raise BenchFault(f"the server answered nothing for {PATIENCE_SECONDS:.0f} s")
             for fd, _ in events:
                 data = receive[fd](BATCH_BYTES)
                 if not data:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import select
 import socket
 import time
 from array import array
@@ -11,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from statistics import median
 
+from bench.http.polling import Poll
 from bench.http.running import BenchFault
 from bench.live.dialects import MARK, event_text
 from bench.live.proof import opened
@@ -42,7 +42,7 @@ class Fan:
         self._dialect = server.peer.dialect
         self._text = event_text(large)
         self._lines: list[Line] = []
-        self._poll = select.epoll()
+        self._poll = Poll(PATIENCE_SECONDS)
         self._receive: dict[int, Callable[[int], bytes]] = {}
         self.stalled: list[socket.socket] = []
         self.published = 0
@@ -82,7 +82,7 @@ class Fan:
         for line in self._lines:
             line.sock.setblocking(False)
             self._receive[line.sock.fileno()] = line.sock.recv
-            self._poll.register(line.sock.fileno(), select.EPOLLIN)
+            self._poll.register(line.sock.fileno())
 
     @property
     def readers(self) -> int:
@@ -113,7 +113,7 @@ class Fan:
         reached 99 % of its watchers, which a moment that the machine gave to others does not move.
         """
         self.latencies, self.events = array("d"), array("d")
-        with Meter(server.cpu_seconds) as spent:
+        with Meter(server.cpu_seconds, self._poll) as spent:
             if is_over is None:
                 self.run_for(seconds)
             else:
@@ -131,7 +131,7 @@ class Fan:
             gc.enable()
 
     def _publish(self) -> None:
-        poll, receive, shown, clock = self._poll.poll, self._receive, self.latencies.append, time.perf_counter
+        poll, receive, shown, clock = self._poll.events, self._receive, self.latencies.append, time.perf_counter
         publisher = self._publisher.fileno()
         left = self.readers
         few = left // 100
@@ -140,7 +140,7 @@ class Fan:
         sent_at = clock()
         self._publisher.send(frame)
         while left > 0:
-            events = poll(PATIENCE_SECONDS, WATCHERS + 1)
+            events = poll(WATCHERS + 1)
             if not events:
                 raise StoodStill
             waited = clock() - sent_at

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gc
-import select
 import socket
 import time
 from array import array
 
+from bench.http.polling import Poll
 from bench.http.running import BenchFault
 from bench.live.dialects import CALL_TEXT
 from bench.live.proof import opened
@@ -29,7 +29,7 @@ def measure_trips(server: LiveRunning, *, warm_up: float, seconds: float) -> dic
         trips = _Trips([line.sock for line in lines], masked(dialect.call(CALL_TEXT)), dialect.answer(CALL_TEXT))
         trips.run(warm_up)
         trips.latencies = array("d")
-        with Meter(server.cpu_seconds) as spent:
+        with Meter(server.cpu_seconds, trips.poll) as spent:
             trips.run(seconds)
         count = len(trips.latencies)
         if not count:
@@ -43,7 +43,7 @@ def measure_trips(server: LiveRunning, *, warm_up: float, seconds: float) -> dic
 
 class _Trips:
     def __init__(self, sockets: list[socket.socket], call: bytes, answer: bytes) -> None:
-        self._poll = select.epoll()
+        self.poll = Poll(PATIENCE_SECONDS)
         self._receive = {sock.fileno(): sock.recv for sock in sockets}
         self._send = {sock.fileno(): sock.send for sock in sockets}
         self._call = call
@@ -53,20 +53,20 @@ class _Trips:
         self._sent_at: dict[int, float] = {}
         self.latencies = array("d")
         for sock in sockets:
-            self._poll.register(sock.fileno(), select.EPOLLIN)
+            self.poll.register(sock.fileno())
             self._sent_at[sock.fileno()] = time.perf_counter()
             sock.send(call)
 
     def run(self, seconds: float) -> None:
         """Ask and ask again for so long; what is in flight then stays in flight."""
         # Everything the loop touches is local: an attribute is worth measuring here. Every answer is the same bytes.
-        poll, receive, send, sent_at = self._poll.poll, self._receive, self._send, self._sent_at
+        poll, receive, send, sent_at = self.poll.events, self._receive, self._send, self._sent_at
         call, answer, answered, clock = self._call, self._answer, self.latencies.append, time.perf_counter
         heard = clock()
         end = heard + seconds
         gc.disable()
         while heard < end:
-            events = poll(PATIENCE_SECONDS)
+            events = poll()
             heard = clock()
             if not events:
                 raise BenchFault(f"nothing was answered for {PATIENCE_SECONDS:.0f} s")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from types import TracebackType
 
+from bench.http.polling import Poll
 from bench.live.peers import Work
 
 
@@ -27,16 +28,20 @@ class Visit:
 
 @dataclass
 class Meter:
-    """What stretches of time have cost both sides, added up: `with Meter(server_cpu) as spent: …`."""
+    """What stretches of time have cost both sides, added up: `with Meter(server_cpu) as spent: …`.
+
+    `poll` is that of a load which never sleeps; what it spends on asking in vain is not counted.
+    """
 
     server_cpu: Callable[[], float]
+    poll: Poll | None = None
     seconds: float = 0.0
     server: float = 0.0
     load: float = 0.0
     _before: tuple[float, float, float] = field(default=(0.0, 0.0, 0.0), repr=False)
 
     def __enter__(self) -> Meter:
-        self._before = (time.perf_counter(), self.server_cpu(), time.process_time())
+        self._before = (time.perf_counter(), self.server_cpu(), self._load_cpu())
         return self
 
     def __exit__(
@@ -45,9 +50,12 @@ class Meter:
         if error is not None:
             return
         started, server, load = self._before
-        self.load += time.process_time() - load
+        self.load += self._load_cpu() - load
         self.server += self.server_cpu() - server
         self.seconds += time.perf_counter() - started
+
+    def _load_cpu(self) -> float:
+        return time.process_time() - (0.0 if self.poll is None else self.poll.idle)
 
     def busy(self) -> dict[str, float]:
         """How busy the core of either side was."""

@@ -110,7 +110,8 @@ class Runner:
                     # Not begun, so that nothing of it is missing when it is read where it can be awaited.
                     inputs.close()
                     return self.run(ctx, read, source)
-                result = self._function(ctx, inputs)
+                # As `_function` does it, in place.
+                result = self._function(ctx, inputs) if self._keywords else self.action.function(ctx, *astuple(inputs))
             if result.__class__ is not self._exact and not self._check(result):
                 raise self._broken_promise(result)
         except BaseException as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, get_origin
 
@@ -28,18 +28,10 @@ _TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 """How booleans are written."""
 
 
-def _short_int(text: str) -> int | None:
-    return int(text) if len(text) < _SHORT and text.isascii() and text.isdigit() else None
-
-
-_QUICK: dict[Any, Callable[[str], Any]] = {int: _short_int, bool: _TRUTHS.get}
-"""What reads the usual notation of a type, and gives None for any other text."""
-
-
 class StringReader:
     """Reads the strings given for one input."""
 
-    __slots__ = ("_quick", "annotation", "list", "most", "numbers", "raw", "structure", "text")
+    __slots__ = ("annotation", "list", "most", "number", "numbers", "raw", "structure", "text", "truth")
 
     def __init__(self, annotation: Any, most: Most) -> None:
         self.annotation = annotation
@@ -48,13 +40,19 @@ class StringReader:
         self.structure = is_structure(annotation)
         self.text = is_text(annotation)
         self.raw = annotation is str
-        self._quick = _QUICK.get(annotation) if isinstance(annotation, type) else None
+        self.number = annotation is int
+        self.truth = annotation is bool
         self.numbers = any(kind in (int, float, Decimal, Secret) for kind in map(_kind, alternatives(annotation)))
 
     def read(self, given: Sequence[str], name: str, faults: list[Fault]) -> Any:
         """The value, or ABSENT when there is none; what does not fit is added to `faults`."""
-        if self._quick is not None and len(given) == 1 and (value := self._quick(given[0])) is not None:
-            return value
+        # The usual notation of what most paths and queries hold, before anything is asked that cannot be wrong with it.
+        if self.number and len(given) == 1:
+            text = given[0]
+            if len(text) < _SHORT and text.isascii() and text.isdigit():
+                return int(text)
+        elif self.truth and len(given) == 1 and given[0] in _TRUTHS:
+            return _TRUTHS[given[0]]
         if self.list:
             return self._read_list(given, name, faults)
         if len(given) != 1:

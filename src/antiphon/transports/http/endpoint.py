@@ -34,6 +34,8 @@ class Endpoint:
     __slots__ = (
         "_answers",
         "_instant",
+        "_monotonic",
+        "_name",
         "_read",
         "_reader",
         "_reads",
@@ -57,6 +59,8 @@ class Endpoint:
         self._reads = bool(runner.schema.fields)
         self._instant = runner.instant
         self._seconds = runner.seconds
+        self._name = runner.action.name
+        self._monotonic = server.runtime.clock.monotonic
 
     def __repr__(self) -> str:
         return f"{self.action.name} ({self.action.where})"
@@ -67,12 +71,13 @@ class Endpoint:
         runtime = server.runtime
         request_id = server.new_id() if server.plain else server.request_id(request)
         connection = HttpConnection(request, server, path_inputs)
-        deadline = runtime.clock.monotonic() + self._seconds
-        ctx = Context(runtime, self.action.name, connection, request_id, deadline, self._safe)
+        ctx = Context(runtime, self._name, connection, request_id, self._monotonic() + self._seconds, self._safe)
         if self._instant and (self._safe or request.head.notes & PLAIN):
-            read = self._read if self._reads or request.has_body else None
             try:
-                result = self.runner.run_now(ctx, read, (ctx, connection))
+                if self._reads or request.has_body:
+                    result = self.runner.run_now(ctx, self._read, (ctx, connection))
+                else:
+                    result = self.runner.run_now(ctx, None, None)
                 if result.__class__ is CoroutineType:
                     return self._respond(ctx, connection, request_id, result)
                 answer = self._answers.answer(request, ctx, result, (b"x-request-id", request_id.encode()))

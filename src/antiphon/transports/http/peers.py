@@ -21,9 +21,7 @@ MISDIRECTED = FAULTS["MISDIRECTED"].status
 
 def is_plain(head: Head) -> bool:
     """Whether none of the headers is there that change whether and how a call is run. Found out once for a head."""
-    if head.notes & PLAIN:
-        return True
-    if not head.notes & REMARKABLE:
+    if not head.notes & (PLAIN | REMARKABLE):
         site = head.get(b"sec-fetch-site")
         # What a browser says of its own pages needs no second look; without its word the origin does.
         own = site in ("same-origin", "none") or (site is None and head.get(b"origin") is None)

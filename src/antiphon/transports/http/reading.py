@@ -81,9 +81,9 @@ class InputReader:
             if connection.path_inputs:
                 self._place(inputs, connection.path_inputs)
             if connection.request.query:
-                schema.fill(inputs, self._fields(connection.request.query, "query"))
+                schema.fill(inputs, parse_fields(connection.request.query, "query", self._settings.values))
             return schema.completed(inputs)
-        except InvalidInput:
+        except (InvalidInput, TooManyValues, TooManyFields):
             return schema.gather(*self._sources(connection, None))
 
     def read(self, exchange: Exchange) -> Inputs | Awaitable[Inputs]:
@@ -138,9 +138,9 @@ class InputReader:
                 if connection.path_inputs:
                     self._place(inputs, connection.path_inputs)
                 if connection.request.query:
-                    schema.fill(inputs, self._fields(connection.request.query, "query"))
+                    schema.fill(inputs, parse_fields(connection.request.query, "query", self._settings.values))
                 return schema.completed(inputs)
-            except InvalidInput:
+            except (InvalidInput, TooManyValues, TooManyFields):
                 return schema.gather(*self._sources(connection, Given(json_object(body))))
         except MalformedJson:
             raise malformed("The body is not JSON.") from None

@@ -124,11 +124,6 @@ class Router(Generic[E]):
         resource = self.fixed.get(path)
         if resource is not None:
             return resource, []
-        # Nothing counts before fixed segments all the way to one place at the end, so no walk would end elsewhere.
-        before, _, last = path.rpartition(b"/")
-        resource = self._tails.get(before)
-        if resource is not None and last and not last.translate(None, _PLAIN):
-            return resource, [last.decode("ascii")]
         segments = split_path(path, self._max_segments)
         texts: list[str] = []
         resource = self._walk(self._root, segments, 0, texts)
@@ -146,6 +141,13 @@ class Router(Generic[E]):
 
     def find(self, method: str, path: bytes) -> tuple[E, dict[str, str]]:
         """The endpoint of a request, and the texts that the path gives its inputs. Raises a 404 or a 405."""
+        # Nothing counts before fixed segments all the way to one place at the end, so no walk would end elsewhere.
+        before, _, last = path.rpartition(b"/")
+        tail = self._tails.get(before)
+        if tail is not None and last and path not in self.fixed and not last.translate(None, _PLAIN):
+            endpoint = tail.endpoints.get(method)
+            if endpoint is not None:
+                return endpoint, {tail.names[method][0]: last.decode("ascii")}
         resource, texts = self.resource(path)
         endpoint = resource.endpoints.get(method)
         if endpoint is None:

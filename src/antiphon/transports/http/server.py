@@ -17,7 +17,7 @@ from antiphon.transports.http.connection import NO_PATH_INPUTS
 from antiphon.transports.http.ends import StreamEnds
 from antiphon.transports.http.errors import error_body, error_headers, status_of
 from antiphon.transports.http.limits import limit_fields
-from antiphon.transports.http.peers import ACCEPTED, Peers, is_plain
+from antiphon.transports.http.peers import ACCEPTED, PLAIN, Peers, is_plain
 from antiphon.transports.http.router import Router
 from antiphon.transports.http.settings import HttpSettings
 from antiphon.wire.encoding import Encoder
@@ -86,7 +86,7 @@ class Server:
             page = resource.endpoints.get(method) if resource is not None else None
             if page is None:
                 return self._find(request)
-            if method not in SAFE and not is_plain(head):
+            if method not in SAFE and not head.notes & PLAIN and not is_plain(head):
                 self.browsers.refuse_cross_site(request)
             return page.respond(request, NO_PATH_INPUTS)
         except Exception as error:  # noqa: BLE001  # told apart there
@@ -116,7 +116,7 @@ class Server:
                     if answer is not None:
                         return answer
             raise
-        if method not in SAFE and not is_plain(request.head):
+        if method not in SAFE and not request.head.notes & PLAIN and not is_plain(request.head):
             self.browsers.refuse_cross_site(request)
         return page.respond(request, path_inputs)
 

@@ -62,19 +62,13 @@ class Run:
 
 @final
 class SocketCalls:
-    """The running calls of one socket, by the id of their frame."""
+    """The calls of one socket; those that run, by the id of their frame."""
 
-    __slots__ = ("_client", "_running")
+    __slots__ = ("_client", "running")
 
     def __init__(self, client: SocketClient) -> None:
         self._client = client
-        self._running: dict[FrameId, Run] = {}
-
-    def __len__(self) -> int:
-        return len(self._running)
-
-    def __contains__(self, frame_id: FrameId) -> bool:
-        return frame_id in self._running
+        self.running: dict[FrameId, Run] = {}
 
     def begin(self, said: Asked, now: float) -> None:
         """Run a call, here and now if it never waits. Raises what refuses it before it begins."""
@@ -93,14 +87,14 @@ class SocketCalls:
 
     def start(self, run: Run, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run something that answers under an id. Raises TooManyCalls."""
-        if len(self._running) >= self._client.desk.settings.calls:
+        if len(self.running) >= self._client.desk.settings.calls:
             raise TooManyCalls("As many calls run on this socket as may.", retry_after=1.0)
         self._start(run, work)
 
     def _start(self, run: Run, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         desk = self._client.desk
         # Before it begins: it may end sessions, and is asked about it, in its first step.
-        self._running[run.id] = run
+        self.running[run.id] = run
         task = asyncio.Task(work(), loop=desk.loop, eager_start=True)
         if task.done():
             self._forget(run)
@@ -117,18 +111,18 @@ class SocketCalls:
         self._forget(run)
 
     def _forget(self, run: Run) -> None:
-        if self._running.get(run.id) is run:
-            del self._running[run.id]
+        if self.running.get(run.id) is run:
+            del self.running[run.id]
 
     def cancel(self, frame_id: FrameId) -> None:
         """End a call at its next wait. It answers nothing more, and its id is free."""
-        run = self._running.pop(frame_id, None)
+        run = self.running.pop(frame_id, None)
         if run is not None:
             run.cancel()
 
     def give_up(self, topic: str) -> None:
         """End the subscribe to this topic that has not been answered yet: its answer is that there is none."""
-        for run in [*self._running.values()]:
+        for run in [*self.running.values()]:
             if run.topic == topic:
                 self.cancel(run.id)
                 error = Conflict("The topic was unsubscribed from before the door had answered.")
@@ -136,13 +130,13 @@ class SocketCalls:
 
     def leave(self) -> None:
         """The client has gone: what is only for it ends. Calls run to their end; their results are dropped."""
-        for run in [*self._running.values()]:
+        for run in [*self.running.values()]:
             if run.ends_with_client:
                 self.cancel(run.id)
 
     def end_streams(self) -> None:
         """The server goes away: what may last for ever ends with an answer that says so."""
-        for run in self._running.values():
+        for run in self.running.values():
             if run.ends_with_client:
                 run.cancel(is_silent=False)
 
@@ -150,7 +144,7 @@ class SocketCalls:
         """Whether a running call has signed in or out, and the socket follows when it ends."""
         return any(
             isinstance(fact, SessionStarted | SessionEnded)
-            for run in self._running.values()
+            for run in self.running.values()
             for fact in run.ctx.facts or ()
         )
 

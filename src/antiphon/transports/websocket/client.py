@@ -130,10 +130,12 @@ class SocketClient:
                 self.end(errors.FLOOD, "Too many frames.")
             return
         try:
-            if self._calls is not None and said.id in self._calls:
+            if self._calls is not None and said.id in self._calls.running:
                 raise Conflict("A call with this id is running. Give each frame an id of its own.")
             if type(said) is Asked:
-                self._begin(said, now)
+                if self.leaving_at is not None:
+                    self._check_staying(now)
+                (self._calls or self.calls).begin(said, now)
             else:
                 self._answer(said, now)
         except (CallError, TransportFault) as error:
@@ -161,10 +163,6 @@ class SocketClient:
         self.desk.leave(self, code)
 
     # Frames
-
-    def _begin(self, asked: Asked, now: float) -> None:
-        self._check_staying(now)
-        self.calls.begin(asked, now)
 
     def _check_staying(self, now: float) -> None:
         if self.leaving_at is not None and now >= self.leaving_at:
@@ -347,7 +345,7 @@ class SocketClient:
     @property
     def is_busy(self) -> bool:
         """Whether a call of this socket runs."""
-        return self._calls is not None and bool(len(self._calls))
+        return self._calls is not None and bool(self._calls.running)
 
     def send_away(self, after_ms: int, leaving_at: float) -> None:
         """Tell the client to come back after so long, and close at this time, or when its calls have ended."""

@@ -203,11 +203,13 @@ class Connection(asyncio.Protocol):
             request.leave()
         try:
             answer = self._respond(request)
+            if type(answer) is Response:
+                self.flow.out.append(write_plain(self, request, answer))
         except Exception as defect:  # noqa: BLE001  # the last place where it can become an answer
             self.shared.report(defect)
             answer = DEFECT
-        if type(answer) is Response:
             self._put(request, answer)
+        if type(answer) is Response:
             self._request = None
             return not self._closing
         # Begun here and now: what never waits is answered within this read.

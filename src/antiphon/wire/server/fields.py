@@ -29,11 +29,25 @@ BESIDE_HEADER_BYTES: Final = 4
 class Fields(Head):
     """The fields of one or more requests. Making one raises WireFault for framing that cannot be trusted (400, 431)."""
 
-    __slots__ = ("_found", "_lower", "closes", "end", "expects", "hosted", "keeps", "length", "plain", "raw")
+    __slots__ = (
+        "_found",
+        "_lower",
+        "closes",
+        "end",
+        "end_size",
+        "expects",
+        "hosted",
+        "keeps",
+        "length",
+        "plain",
+        "raw",
+    )
 
     def __init__(self, raw: bytes, bounds: HeadBounds) -> None:
         self.raw = raw
+        # With the empty line behind it: what a head ends with.
         self.end = raw + b"\r\n"
+        self.end_size = len(self.end)
         self._lower = raw.lower()
         self._found: dict[bytes, str | None] = {}
         self.notes = 0

@@ -83,6 +83,14 @@ class HeadReader:
         """Read on; whether a head is whole now. Raises WireFault, after which nothing more can be read here."""
         if self._held is not None:
             return self._read_on(data)
+        known = self._last
+        if known is not None:
+            line = _PLAIN_LINE.match(data)
+            if line is not None and (at := line.end()) <= self._bounds.url_bytes and data.startswith(known.end, at):
+                method, self.path, self.query = line.groups()
+                self.method, self.version, self.fields = METHODS[method], "1.1", known
+                self.rest = data[at + known.end_size :]
+                return True
         end = data.find(_END)
         if end <= 0 or data[0] <= 13:
             return self._begin(data)
@@ -91,13 +99,6 @@ class HeadReader:
             head, self.rest = data, b""
         else:
             head, self.rest = data[:size], data[size:]
-        known = self._last
-        if known is not None and head.endswith(known.end):
-            line = _PLAIN_LINE.fullmatch(head, 0, size - len(known.end))
-            if line is not None and line.end() <= self._bounds.url_bytes:
-                method, self.path, self.query = line.groups()
-                self.method, self.version, self.fields = METHODS[method], "1.1", known
-                return True
         self._judge(head)
         self._slice(head)
         return True

@@ -44,6 +44,11 @@ _TURN = 16
 """Chunks after which a producer that never waits lets others have their turn."""
 
 
+_SMALL = 1024
+_LENGTHS = [b"content-length: %d\r\n\r\n" % size for size in range(_SMALL)]
+"""The end of most heads, written out."""
+
+
 class Outgoing(Protocol):
     """What an answer needs of its connection."""
 
@@ -80,14 +85,15 @@ def write_plain(connection: Outgoing, request: ServerRequest | None, answer: Res
         # As `write_field` does it, in place: every answer has one.
         if len(value.translate(None, BREAKS)) != len(value):
             raise broken(name)
-        lines += b"%b: %b\r\n" % (name, value)
+        lines += name + b": " + value + b"\r\n"
     ending = connection.ending(request, headers)
     if status == 204 or status == 304:
-        return b"%b%b%b%b\r\n" % (start, lines, answer.fixed.lines, ending)
-    length = len(body)
+        return b"".join((start, lines, answer.fixed.lines, ending, b"\r\n"))
+    size = len(body)
+    length = _LENGTHS[size] if size < _SMALL else b"content-length: %d\r\n\r\n" % size
     if request is not None and request.method == "HEAD":
         body = b""
-    return b"%b%b%b%bcontent-length: %d\r\n\r\n%b" % (start, lines, answer.fixed.lines, ending, length, body)
+    return b"".join((start, lines, answer.fixed.lines, ending, length, body))
 
 
 def write_head(shared: Shared, status: int, headers: Headers, framing: bytes) -> bytes:
