@@ -59,11 +59,12 @@ def drive(
     warm_up: float,
     seconds: float,
     server_cpu: Callable[[], float],
+    sleeps: bool = False,
 ) -> Load:
     """Keep `pipeline` requests in flight on each connection: `warm_up` seconds unmeasured, then `seconds` measured."""
     sockets = [connected(port) for _ in range(connections)]
     try:
-        poll = Poll(PATIENCE_SECONDS)
+        poll = Poll(PATIENCE_SECONDS, sleeps=sleeps)
         for sock in sockets:
             poll.register(sock.fileno())
         kind = _Loop if pipeline == 1 else _Batches

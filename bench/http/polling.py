@@ -1,4 +1,4 @@
-"""Events of many sockets, without ever sleeping until there are some.
+"""Events of many sockets, without sleeping until there are some.
 
 A load that sleeps has to be woken by every answer of a server that is slower than it, and waking a process of another
 core costs that server more than many an answer does: five to ten microseconds on a virtual machine. A client on another
@@ -12,9 +12,13 @@ from time import perf_counter
 
 
 class Poll:
-    """What the sockets of a load have to say. `idle` adds up the seconds in which they said nothing."""
+    """What the sockets of a load have to say. `idle` adds up the seconds in which they said nothing.
 
-    def __init__(self, patience_seconds: float) -> None:
+    With `sleeps` it leaves its core to others meanwhile: for a load that shares it with a part of what is measured.
+    """
+
+    def __init__(self, patience_seconds: float, *, sleeps: bool = False) -> None:
+        self._sleep_seconds = patience_seconds if sleeps else 0.0
         self._epoll = select.epoll()
         self._poll = self._epoll.poll
         self._patience_seconds = patience_seconds
@@ -39,7 +43,7 @@ class Poll:
             return events
         started = perf_counter()
         while True:
-            events = self._poll(0, most)
+            events = self._poll(self._sleep_seconds, most)
             now = perf_counter()
             if events or now - started > self._patience_seconds:
                 self.idle += now - started

@@ -14,8 +14,7 @@ from typing import Any, cast
 
 import uvloop
 
-from antiphon import Http
-from antiphon.core.context import Context
+from antiphon import Context, Http, Module, action, allow, anyone, put
 from antiphon.core.runtime import Runtime
 from antiphon.transports.http.connection import HttpConnection
 from antiphon.transports.http.endpoint import Endpoint
@@ -26,8 +25,10 @@ from antiphon.wire.server.heads import HeadReader
 from antiphon.wire.server.request import ServerRequest
 from antiphon.wire.server.sending import write_plain
 from antiphon.wire.server.shared import Shared
-from bench.http.servers.antiphon_server import build
+from bench.http.servers.antiphon_server import build, put_item
+from bench.http.servers.items import Price, Quantity, Saved, Tags, Title
 from bench.http.servers.protocol import Plain, Works
+from bench.http.servers.protocol_same import Promises, Promising
 
 REPEATS, ROUNDS = 10_000, 7
 BODY = b'{"title":"A thing","quantity":3,"price":9.5,"active":true,"tags":["a","b"]}'
@@ -44,6 +45,21 @@ PUT = b"PUT /api/items/42?notify=true HTTP/1.1\r\nContent-Type: application/json
     len(BODY),
     BODY,
 )
+
+
+@action("item:wait", put("/waiting/{item_id}"), allow(anyone))
+async def put_waiting(
+    ctx: Context,
+    item_id: int,
+    title: Title,
+    quantity: Quantity,
+    price: Price,
+    active: bool,
+    tags: Tags,
+    notify: bool = False,
+) -> Saved:
+    """Work (b), as what might wait is written."""
+    return await put_item(ctx, item_id, title, quantity, price, active, tags, notify)
 
 
 class Nowhere(asyncio.Transport):
@@ -76,15 +92,22 @@ def whole(runtime: Runtime, http: Http) -> Iterator[tuple[str, float]]:
     """A request from its bytes to the bytes of its answer, and the bare protocol on the same bytes."""
     works = Works()
     works.tick()
+    promises = Promises(layered=False)
+    promises.works.tick()
     shared = Shared(http.server.respond, http.server.turn_away, _raise, Bounds())
     for name, form in (("GET", GET), ("PUT", PUT)):
         for count, headers in ((1, ONE), (12, TWELVE)):
-            ours, bare = Connection(shared, "127.0.0.1", "", "http"), Plain(works)
-            for protocol in (ours, bare):
+            ours, bare, same = Connection(shared, "127.0.0.1", "", "http"), Plain(works), Promising(promises)
+            for protocol in (ours, bare, same):
                 protocol.connection_made(Nowhere())
             data = form % headers
             yield f"{name}, {count} headers", measure(lambda data=data, ours=ours: ours.data_received(data))
             yield "  the bare protocol", measure(lambda data=data, bare=bare: bare.data_received(data))
+            yield "  the same promises", measure(lambda data=data, same=same: same.data_received(data))
+    ours = Connection(shared, "127.0.0.1", "", "http")
+    ours.connection_made(Nowhere())
+    data = PUT.replace(b"/items/", b"/waiting/") % ONE
+    yield "PUT, as `async def`", measure(lambda: ours.data_received(data))
 
 
 def parts(runtime: Runtime, http: Http) -> Iterator[tuple[str, float]]:
@@ -125,7 +148,7 @@ def _raise(error: Exception) -> None:
 
 
 async def _run() -> None:
-    app = build(layered=False)
+    app = build(Module(__name__), layered=False)
     async with app.running(environ={"ANTIPHON_ENV": "test"}) as runtime:
         http = app.transport(Http)
         for rows in (whole, parts):

@@ -86,11 +86,13 @@ async def checked(call: Call[Any], ctx: Context, next: Next) -> Any:
     return await next(call, ctx)
 
 
-def build(*, layered: bool, **http: object) -> App:
+def build(*more: Module, layered: bool, **http: object) -> App:
     """The application; like its peers it writes no line for each call. Every guard is on."""
     here = Module(__name__, needs=[Counter, Tally])
     settings = {"log": {"level": "warning"}, "http": http}
-    return App("bench", modules=[here], middleware=[timed, counted, checked] if layered else [], settings=settings)
+    return App(
+        "bench", modules=[here, *more], middleware=[timed, counted, checked] if layered else [], settings=settings
+    )
 
 
 async def _serve(app: App) -> None:

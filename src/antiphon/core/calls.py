@@ -7,6 +7,7 @@ its deadline; the runner turns that cancellation into TimedOut.
 from __future__ import annotations
 
 import asyncio
+from asyncio import current_task
 from collections.abc import Callable
 from math import inf
 
@@ -43,7 +44,7 @@ class Calls:
         """Begin a call. Raises Unavailable when as many run as may."""
         if len(self._open) >= self.most:
             raise Unavailable("The server is full. Try again soon.")
-        task = asyncio.current_task()
+        task = current_task()
         if task is None:
             raise RuntimeError("A call runs inside a task.")
         self._open[ctx] = task

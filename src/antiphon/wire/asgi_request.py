@@ -41,6 +41,12 @@ class AsgiHead(Head):
             return None if found is None else found.decode("latin-1")
         return join(name, [value for key, value in self._fields if key == name])
 
+    def has_any(self, names: frozenset[bytes]) -> bool:
+        index = self._index
+        if index is None:
+            index = self._index = dict(self._fields)
+        return not names.isdisjoint(index)
+
     def values(self, name: bytes) -> list[str]:
         return [value.decode("latin-1") for key, value in self._fields if key == name]
 
@@ -76,6 +82,7 @@ class AsgiRequest(Request):
         self._progress = _UNTOUCHED
         self._announced = announced = self._announced_bytes()
         self.has_body = announced != 0
+        self.ended = not self.has_body
         self._watch: asyncio.Task[None] | None = None
 
     @property

@@ -65,6 +65,10 @@ class Head(ABC):
         joined by "; " (RFC 9113 §8.2.3).
         """
 
+    def has_any(self, names: frozenset[bytes]) -> bool:
+        """Whether any of these headers is there, by their lower-case names."""
+        return any(self.get(name) is not None for name in names)
+
     @abstractmethod
     def values(self, name: bytes) -> list[str]:
         """The value of each occurrence of a header, by its lower-case name."""

@@ -14,7 +14,8 @@ ACCEPTED, PLAIN, REMARKABLE, JSON = 1, 2, 4, 8
 """Notes on a head: its bounds and host are in order; nothing in it changes how a call is run; something does; the body
 that it announces is JSON, as it is."""
 
-_REMARKS = (b"expect", b"idempotency-key", b"if-match", b"x-request-timeout")
+_REMARKS = frozenset((b"expect", b"idempotency-key", b"if-match", b"x-request-timeout"))
+_ORIGINS = frozenset((b"sec-fetch-site", b"origin"))
 
 MISDIRECTED = FAULTS["MISDIRECTED"].status
 
@@ -22,11 +23,14 @@ MISDIRECTED = FAULTS["MISDIRECTED"].status
 def is_plain(head: Head) -> bool:
     """Whether none of the headers is there that change whether and how a call is run. Found out once for a head."""
     if not head.notes & (PLAIN | REMARKABLE):
-        site = head.get(b"sec-fetch-site")
-        # What a browser says of its own pages needs no second look; without its word the origin does.
-        own = site in ("same-origin", "none") or (site is None and head.get(b"origin") is None)
-        head.notes |= PLAIN if own and all(head.get(name) is None for name in _REMARKS) else REMARKABLE
+        own = not head.has_any(_ORIGINS) or _is_own(head)
+        head.notes |= PLAIN if own and not head.has_any(_REMARKS) else REMARKABLE
     return bool(head.notes & PLAIN)
+
+
+def _is_own(head: Head) -> bool:
+    # What a browser says of its own pages needs no second look; without its word the origin does.
+    return head.get(b"sec-fetch-site") in ("same-origin", "none")
 
 
 class Peers:
