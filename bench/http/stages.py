@@ -25,7 +25,7 @@ from antiphon.wire.server.heads import HeadReader
 from antiphon.wire.server.request import ServerRequest
 from antiphon.wire.server.sending import write_plain
 from antiphon.wire.server.shared import Shared
-from bench.http.servers.antiphon_server import build, put_item
+from bench.http.servers.antiphon_server import build
 from bench.http.servers.items import Price, Quantity, Saved, Tags, Title
 from bench.http.servers.protocol import Plain, Works
 from bench.http.servers.protocol_same import Promises, Promising
@@ -59,7 +59,7 @@ async def put_waiting(
     notify: bool = False,
 ) -> Saved:
     """Work (b), as what might wait is written."""
-    return await put_item(ctx, item_id, title, quantity, price, active, tags, notify)
+    return Saved(item_id, notify, title, quantity, price, active, tags)
 
 
 class Nowhere(asyncio.Transport):
