@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import inspect
 import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from secrets import token_hex
@@ -31,6 +32,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         # A process that is measured takes twice as long to start; so those that the tests start are not.
         os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+    # A shell that starts something in its background has it ignore interrupts, and all that it starts in turn: of those
+    # that our tests start, some are to be interrupted.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # A tenth of the time would go into looking for garbage among what ten thousand tests have imported and declared.
     gc.set_threshold(20_000, 20, 20)
     config.addinivalue_line(
