@@ -26,7 +26,7 @@ PATIENCE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Load:
-    """One measurement. Times in seconds; `server_cpu` is the CPU of the server, `load_busy` when the load had work.
+    """One measurement. Times in seconds: `server_cpu` is CPU of the server, `load_busy` what the load had work for.
 
     Of the latencies half, nine in ten and 99 in 100 were shorter; that of a pipelined request is that of its batch.
     """

@@ -66,7 +66,7 @@ class Endpoint:
         return f"{self.action.name} ({self.action.where})"
 
     def respond(self, request: Request, path_inputs: Mapping[str, str] = NO_PATH_INPUTS) -> Answer | Awaitable[Answer]:
-        """Answer a request: here and now where the action never waits and nothing has to be read."""
+        """Answer a request: here and now where the action never waits and the whole request has arrived."""
         server = self._server
         runtime = server.runtime
         request_id = server.new_id() if server.plain else server.request_id(request)

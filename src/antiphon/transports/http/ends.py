@@ -135,7 +135,7 @@ class StreamEnds:
         connection = ctx.connection
         # The server asks, so no session lives longer for it.
         connection.by_itself = True
-        again = Context(self._runtime, ctx.action_name, connection, ctx.request_id, ctx.deadline, ctx.safe)
+        again = Context(self._runtime, ctx.action_name, connection, ctx.request_id, ctx.deadline, safe=False)
         try:
             standing = await find_standing(again)
             if not standing.caller.signed_in:
