@@ -105,7 +105,8 @@ class Story:
             on = self.pair[number]
             for feed in [*on.hub.feeds.values()]:
                 on.relay.leave(self.name, feed)
-                if what == "hear":
+                # One that nobody watches is about to be closed, also while this waits.
+                if what == "hear" and feed not in on.hub.idle:
                     await on.relay.listen(self.name, feed)
         elif what == "lose":
             for part in ("deafen", "publish", "hear"):

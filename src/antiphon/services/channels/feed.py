@@ -9,8 +9,8 @@
 #     of another epoch                   mend
 #
 # Mending reads everything after the place. All of it: shown in order. Nothing, because the log has begun anew or does
-# not reach back: every watcher gets `reset` and goes on from the answered place. Events that arrive while the log is
-# read need not be kept: they are in the log, so it is enough to know that there was one above and to read again.
+# not reach back: every watcher gets `reset` and goes on from the answered place. Events that arrive while this mends
+# need not be kept: they are in the log, so it is enough to know that there was one above (`behind`) and to read again.
 
 from __future__ import annotations
 
@@ -203,8 +203,8 @@ class Feed:
         self._ahead = None
         self.stale = False
 
-    def read(self, answer: Answer) -> bool:
-        """What the log says after the node's place. Whether it has to be read again."""
+    def read(self, answer: Answer) -> None:
+        """What the log says after the node's place."""
         place = self.place
         if place is None:
             self.place = answer.position
@@ -217,9 +217,13 @@ class Feed:
             self._begin_anew(answer.position)
         for watch in [*self.waiting]:
             self.settle(watch)
+
+    @property
+    def behind(self) -> bool:
+        """Whether the log or the list has to be read again: for what was heard since, or may not have been."""
         ahead, now = self._ahead, self.place
         above = ahead is not None and now is not None and (ahead.epoch != now.epoch or ahead.offset > now.offset)
-        return self.stale or above
+        return above or self.stale or (self.roster is not None and self.roster.behind)
 
     def lost(self) -> None:
         """Messages were missed on a topic that keeps none."""

@@ -222,10 +222,9 @@ class Hub:
         name = self.logs.name(feed.keys)
         await self.relay.listen(name, feed)
         try:
-            again = False
             if feed.kept:
                 feed.looks()
-                again = feed.read(await self.logs.read(feed.keys, feed.channel, None))
+                feed.read(await self.logs.read(feed.keys, feed.channel, None))
             if feed.roster is not None:
                 await self.presence.read(feed)
                 await self.presence.look([feed])
@@ -236,7 +235,7 @@ class Hub:
         feed.ready = True
         seconds = self.settings.compare_time.total_seconds()
         self.compares[feed] = self.clock.monotonic() + seconds * (0.5 + getrandbits(16) / 131_072)
-        if again or (feed.roster is not None and feed.roster.stale):
+        if feed.behind:
             self.mend(feed)
 
     def close(self, feed: Feed) -> None:
@@ -256,7 +255,7 @@ class Hub:
     def changed(self, feed: Feed) -> None:
         """Somebody came or went: told with the next beat."""
         self.dirty[feed] = None
-        if feed.roster is not None and feed.roster.stale:
+        if feed.roster is not None and feed.roster.behind:
             self.mend(feed)
 
     def mend(self, feed: Feed) -> None:
@@ -270,7 +269,8 @@ class Hub:
         try:
             while self.feeds.get(feed.keys.name) is feed:
                 try:
-                    if not await self._mend_once(feed):
+                    await self._mend_once(feed)
+                    if not feed.behind:
                         return
                 except Unavailable:
                     feed.stale = True
@@ -279,17 +279,15 @@ class Hub:
         finally:
             feed.mending = False
 
-    async def _mend_once(self, feed: Feed) -> bool:
-        again = False
+    async def _mend_once(self, feed: Feed) -> None:
+        if feed.roster is not None and feed.roster.behind:
+            self.deliver(feed, await self.presence.read(feed))
+        # The log last: what is heard between its reading and the end of mending has to be read again.
         if feed.kept:
             feed.looks()
-            again = feed.read(await self.logs.read(feed.keys, feed.channel, feed.place, trusted=True))
+            feed.read(await self.logs.read(feed.keys, feed.channel, feed.place, trusted=True))
         elif feed.stale:
             feed.lost()
-        if feed.roster is not None and feed.roster.stale:
-            self.deliver(feed, await self.presence.read(feed))
-            again = again or feed.roster.stale
-        return again
 
     # Doors
 

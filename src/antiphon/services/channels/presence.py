@@ -137,7 +137,12 @@ class Presence:
         roster = feed.roster
         if roster is None:
             return None
-        version, members, nodes = await self._list(feed.keys, roster.version)
+        roster.looks()
+        try:
+            version, members, nodes = await self._list(feed.keys, roster.version)
+        except BaseException:
+            roster.stale = True
+            raise
         return roster.read(version, members, nodes)
 
     async def members(self, keys: TopicKeys) -> list[bytes]:

@@ -17,13 +17,26 @@ _member = msgspec.json.Decoder(Member).decode
 class Roster:
     """The members by id, as JSON, those who came first standing first."""
 
-    __slots__ = ("_joined", "_left", "_most", "_shown", "_topic", "_waiting", "members", "nodes", "stale", "version")
+    __slots__ = (
+        "_ahead",
+        "_joined",
+        "_left",
+        "_most",
+        "_shown",
+        "_topic",
+        "_waiting",
+        "members",
+        "nodes",
+        "stale",
+        "version",
+    )
 
     def __init__(self, topic: str, most: int) -> None:
         self.version = 0
         self.members: dict[str, bytes] = {}
         self.nodes: set[str] = set()
         self.stale = True
+        self._ahead = 0
         self._topic = topic
         self._most = most
         self._joined: dict[str, bytes] = {}
@@ -36,15 +49,20 @@ class Roster:
         """Whether the list has been read at all."""
         return self.version > 0
 
+    @property
+    def behind(self) -> bool:
+        """Whether the list has to be read again: messages may be missing, or one was heard from behind a hole."""
+        return self.stale or self._ahead > self.version
+
     def heard(self, told: PresenceTold) -> None:
-        """Somebody came or went. A hole makes the list stale: it has to be read again."""
+        """Somebody came or went."""
         if not self.known:
             return
         self.nodes.add(told.node)
         if told.what == b"n" or told.version <= self.version:
             return
         if told.version != self.version + 1:
-            self.stale = True
+            self._ahead = max(self._ahead, told.version)
             return
         self._move_to(told.version)
         who = _member(told.member).id
@@ -57,6 +75,11 @@ class Roster:
             if self._joined.pop(who, None) is None:
                 self._left[who] = told.member
 
+    def looks(self) -> None:
+        """The list is about to be read: what is heard or missed from now on may not be in what is read."""
+        self._ahead = 0
+        self.stale = False
+
     def read(self, version: int, members: Iterable[bytes], nodes: Iterable[bytes]) -> Frame | None:
         """The list as the store has it; the frame that says so to those who watch, if it is news."""
         if version < self.version:
@@ -67,7 +90,6 @@ class Roster:
         self._move_to(version)
         self.members = {member.id: text for member, text in by_since}
         self.nodes.update(node for text in nodes for node in text.decode().split(" "))
-        self.stale = False
         if first or not news:
             return None
         return self._whole()
