@@ -58,6 +58,7 @@ class Runner:
         "_check",
         "_exact",
         "_keywords",
+        "_nothing",
         "_takes_keys",
         "_watch",
         "action",
@@ -75,6 +76,7 @@ class Runner:
         self.action = action
         self.schema = action.schema
         self._bare = not self.schema.fields
+        self._nothing = self.schema.struct()
         self._keywords = not self.schema.positional
         self._check = action.check
         self._exact = exact_class(action.result)
@@ -124,7 +126,11 @@ class Runner:
             raise told from error
         if ctx.steps:
             return self._end(ctx, result, None, started)
-        self._count(ctx, None, monotonic() - started)
+        tally = self.tallies.get(ctx.connection.type)
+        if tally is None or self.runtime.logs_calls:
+            self._count(ctx, None, monotonic() - started)
+        else:
+            tally.add(OK, monotonic() - started)
         return result
 
     async def _end(self, ctx: Context, result: Any, error: BaseException | None, started: float) -> Any:
@@ -148,14 +154,14 @@ class Runner:
             calls.leave(ctx)
             self._count(ctx, told, monotonic() - started)
 
-    async def run(self, ctx: Context, read: Read, source: Any) -> Any:
-        """Run a call that came from outside."""
+    async def run(self, ctx: Context, read: Read | None, source: Any) -> Any:
+        """Run a call that came from outside; `read` is None where there is nothing to read."""
         started, calls, told = monotonic(), self.runtime.calls, None
         try:
             calls.enter(ctx)
             if self.admit is not None:
                 await self.admit(ctx)
-            inputs: Any = read(source)
+            inputs: Any = self._nothing if read is None else read(source)
             if inputs.__class__ is CoroutineType:
                 inputs = await inputs
             if ctx.client_key is not None and self._takes_keys:
@@ -235,7 +241,7 @@ class Runner:
         return await result if result.__class__ is CoroutineType else result
 
     async def _innermost(self, call: Call[Any], ctx: Context) -> Any:
-        result = self._function(ctx, call.inputs)
+        result = self.action.function(ctx) if self._bare else self._function(ctx, call.inputs)
         return await result if result.__class__ is CoroutineType else result
 
     def _function(self, ctx: Context, inputs: Inputs) -> Any:

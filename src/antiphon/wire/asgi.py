@@ -91,7 +91,7 @@ class Asgi:
                 await put_plain(request, answer, send)
                 return
             body = answer.body
-            headers = [*answer.headers, *answer.fixed.items, (b"content-length", b"%d" % len(body))]
+            headers = [*answer.items(), (b"content-length", b"%d" % len(body))]
             await send({"type": START, "status": status, "headers": headers})
             await send({"type": BODY, "body": body})
         except (ClientLeft, OSError):

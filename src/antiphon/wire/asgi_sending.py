@@ -50,7 +50,7 @@ async def put_head(request: AsgiRequest, status: int, headers: Headers, send: Se
 
 async def put_plain(request: AsgiRequest, answer: Response, send: Send) -> None:
     """Send a whole answer, in a case where the short way of the adapter does not do."""
-    headers, body = [*answer.headers, *answer.fixed.items], answer.body
+    headers, body = answer.items(), answer.body
     if answer.status in (204, 304):
         body = b""
     else:

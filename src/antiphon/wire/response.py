@@ -26,7 +26,9 @@ class FixedHeaders:
         self.lines = b"".join([write_field(name, value) for name, value in self.items])
 
 
-BREAKS = b"\r\n\0"
+REQUEST_ID = b"x-request-id"
+
+_BREAKS = b"\r\n\0"
 """What no value of a header holds."""
 
 
@@ -34,14 +36,9 @@ def write_field(name: bytes, value: bytes) -> bytes:
     """One header as HTTP/1.1 has it. Raises ValueError for a value that would be more than one."""
     # What comes from users ends up in some headers (Location, file names): a line break would let them write others.
     # One pass that deletes them costs a quarter of looking for each of the three.
-    if len(value.translate(None, BREAKS)) != len(value):
-        raise broken(name)
+    if len(value.translate(None, _BREAKS)) != len(value):
+        raise ValueError(f"The header {name.decode('latin-1')} holds a line break or NUL.")
     return b"%b: %b\r\n" % (name, value)
-
-
-def broken(name: bytes) -> ValueError:
-    """What is raised for a header that would be more than one."""
-    return ValueError(f"The header {name.decode('latin-1')} holds a line break or NUL.")
 
 
 _NONE = FixedHeaders()
@@ -55,13 +52,22 @@ _NONE = FixedHeaders()
 class Response(Struct, eq=False):
     """An answer whose whole body is there. Nothing here is changed while it is sent, so one may be sent many times.
 
-    `headers` are this answer's own; those of `fixed` go out as well.
+    `headers` are this answer's own; those of `fixed` go out as well, and X-Request-Id, where `request_id` names one: it
+    is our own, or was judged when a proxy gave it, and is written as it is.
     """
 
     status: int
     headers: Headers
     body: bytes = b""
     fixed: FixedHeaders = _NONE
+    request_id: str = ""
+
+    def items(self) -> Headers:
+        """Every header as a pair of name and value, but for Content-Length."""
+        items = [*self.headers, *self.fixed.items]
+        if self.request_id:
+            items.append((REQUEST_ID, self.request_id.encode()))
+        return items
 
     def __repr__(self) -> str:
         return f"<Response {self.status}, {len(self.body)} bytes>"

@@ -25,7 +25,7 @@ from antiphon.wire.encoding import LARGEST_ON_LOOP_BYTES, SMALLEST_BYTES, Encode
 from antiphon.wire.paths import PathTemplate, content_disposition
 from antiphon.wire.ranges import choose_range
 from antiphon.wire.request import Request
-from antiphon.wire.response import Answer, FileResponse, FixedHeaders, Headers, Response
+from antiphon.wire.response import REQUEST_ID, Answer, FileResponse, FixedHeaders, Headers, Response
 
 JSON = (b"content-type", b"application/json")
 VARY = (b"vary", b"origin")
@@ -34,6 +34,7 @@ NO_STORE = (b"cache-control", b"no-store")
 REVALIDATE = (b"cache-control", b"private, no-cache")
 SANDBOX = (b"content-security-policy", b"sandbox")
 REPLAYED = (b"idempotent-replayed", b"true")
+_NONE: Headers = []
 
 encode_json: Callable[[Any], bytes] = msgspec.json.Encoder(enc_hook=encode_kind).encode
 
@@ -107,24 +108,22 @@ class Answers:
         self._large = FixedHeaders([JSON, *self._base, VARY_CODING])
 
     def answer(
-        self, request: Request, ctx: Context, result: Any, request_id: tuple[bytes, bytes]
+        self, request: Request, ctx: Context, result: Any, request_id: str
     ) -> Answer | CoroutineType[Any, Any, Answer]:
         """The answer for a result; to be awaited where there is much to compress."""
         if result.__class__ is Download:
             return self._file(request, ctx, result, request_id)
         status = self._fixed or self._status_of(result)
-        headers = [request_id]
-        if ctx.facts or self._location is not None:
-            headers += self._extra(ctx, result)
+        headers = self._extra(ctx, result) if ctx.facts or self._location is not None else _NONE
         if result is None:
-            return Response(204 if status == 200 else status, headers, b"", self._empty)
+            return Response(204 if status == 200 else status, headers, b"", self._empty, request_id)
         body = result if result.__class__ is bytes else encode_json(result)
         if len(body) < SMALLEST_BYTES and self._etag is None:
-            return Response(status, headers, body, self._small)
-        return self._compared(request, status, body, result, headers)
+            return Response(status, headers, body, self._small, request_id)
+        return self._compared(request, status, body, result, headers, request_id)
 
     def _compared(
-        self, request: Request, status: int, body: bytes, result: Any, headers: Headers
+        self, request: Request, status: int, body: bytes, result: Any, headers: Headers, request_id: str
     ) -> Answer | CoroutineType[Any, Any, Answer]:
         """An answer with an entity tag, or one worth compressing."""
         tag = self._tag(body, result)
@@ -132,20 +131,21 @@ class Answers:
             if request.method in ("GET", "HEAD"):
                 same = not_modified(if_none_match=request.header(b"if-none-match"), if_modified_since=None, current=tag)
                 if same is not None:
-                    return Response(304, [*headers, (b"etag", same.encode())], b"", self._large)
+                    return Response(304, [*headers, (b"etag", same.encode())], b"", self._large, request_id)
         coding = self._coding.negotiate(request.header(b"accept-encoding")) if len(body) >= SMALLEST_BYTES else None
         if tag is not None:
             text = str(tag) if coding is None or tag.weak else encoded_tag(str(tag), coding)
-            headers.append((b"etag", text.encode()))
+            headers = [*headers, (b"etag", text.encode())]
         if coding is None:
-            return Response(status, headers, body, self._large)
-        headers.append((b"content-encoding", coding.encode()))
+            return Response(status, headers, body, self._large, request_id)
+        headers = [*headers, (b"content-encoding", coding.encode())]
         if len(body) > LARGEST_ON_LOOP_BYTES:
-            return self._packed(status, headers, body, coding)
-        return Response(status, headers, self._coding.compress(body, coding), self._large)
+            return self._packed(Response(status, headers, body, self._large, request_id), coding)
+        return Response(status, headers, self._coding.compress(body, coding), self._large, request_id)
 
-    async def _packed(self, status: int, headers: Headers, body: bytes, coding: str) -> Answer:
-        return Response(status, headers, await self._coding.compress_off_loop(body, coding), self._large)
+    async def _packed(self, answer: Response, coding: str) -> Answer:
+        answer.body = await self._coding.compress_off_loop(answer.body, coding)
+        return answer
 
     def _tag(self, body: bytes, result: Any) -> EntityTag | None:
         if self._etag is None:
@@ -165,10 +165,10 @@ class Answers:
             headers.append((b"location", self._location.fill(values).encode()))
         return headers
 
-    def _file(self, request: Request, ctx: Context, file: Download, request_id: tuple[bytes, bytes]) -> Answer:
+    def _file(self, request: Request, ctx: Context, file: Download, request_id: str) -> Answer:
         tag = strong_tag(file.etag)
         headers: Headers = [
-            request_id,
+            (REQUEST_ID, request_id.encode()),
             *(
                 (name, value)
                 for name, value in self._base

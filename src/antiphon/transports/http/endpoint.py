@@ -21,7 +21,7 @@ from antiphon.wire.conditional import Anything, read_base
 from antiphon.wire.faults import malformed, not_acceptable, unavailable
 from antiphon.wire.media import prefers
 from antiphon.wire.request import ClientLeft, Request, check_expectation
-from antiphon.wire.response import Answer, StreamResponse
+from antiphon.wire.response import REQUEST_ID, Answer, StreamResponse
 
 if TYPE_CHECKING:
     from antiphon.core.runner import Runner
@@ -80,7 +80,7 @@ class Endpoint:
                     result = self.runner.run_now(ctx, None, None)
                 if result.__class__ is CoroutineType:
                     return self._respond(ctx, connection, request_id, result)
-                answer = self._answers.answer(request, ctx, result, (b"x-request-id", request_id.encode()))
+                answer = self._answers.answer(request, ctx, result, request_id)
             except Exception as error:  # noqa: BLE001  # told apart there
                 return server.fail(request, error, request_id, ctx)
             if isinstance(answer, CoroutineType):
@@ -101,8 +101,11 @@ class Endpoint:
                 self._read_head(request, ctx)
             if self.action.streams:
                 return server.finish(request, await self._stream(ctx, connection))
-            result = await (begun or self.runner.run(ctx, self._read, (ctx, connection)))
-            answer = self._answers.answer(request, ctx, result, (b"x-request-id", request_id.encode()))
+            if begun is None:
+                read = self._read if self._reads or request.has_body else None
+                begun = self.runner.run(ctx, read, (ctx, connection))
+            result = await begun
+            answer = self._answers.answer(request, ctx, result, request_id)
             if isinstance(answer, CoroutineType):
                 answer = await answer
             return answer if server.plain and request.scheme == "http" else server.finish(request, answer)
@@ -146,7 +149,7 @@ class Endpoint:
         if form is None:
             raise not_acceptable(FORMS)
         headers = [
-            (b"x-request-id", ctx.request_id.encode()),
+            (REQUEST_ID, ctx.request_id.encode()),
             (b"content-type", form.encode() + (b"; charset=utf-8" if form == EVENTS else b"")),
             *SECURITY,
             POLICY,

@@ -11,7 +11,7 @@ from antiphon.transports.http.connection import NO_PATH_INPUTS
 from antiphon.wire.conditional import EntityTag, not_modified, strong_tag, tag_of_bytes
 from antiphon.wire.encoding import encoded_tag, is_compressible
 from antiphon.wire.request import Request
-from antiphon.wire.response import Answer, Headers, Response
+from antiphon.wire.response import REQUEST_ID, Answer, Headers, Response
 
 if TYPE_CHECKING:
     from antiphon.transports.http.server import Server
@@ -37,7 +37,7 @@ class Kept:
         server = self._server
         plain, tag = await self._content()
         headers: Headers = [
-            (b"x-request-id", server.request_id(request).encode()),
+            (REQUEST_ID, server.request_id(request).encode()),
             (b"content-type", self._kind.encode()),
             *self._headers,
             VARY_CODING,

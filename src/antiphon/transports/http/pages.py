@@ -19,7 +19,7 @@ from antiphon.transports.http.openapi.document import openapi
 from antiphon.transports.http.openapi.errors import ErrorRow, Ground, error_rows
 from antiphon.transports.http.page_policy import page_headers
 from antiphon.wire.request import Request
-from antiphon.wire.response import Answer, Headers, Response
+from antiphon.wire.response import REQUEST_ID, Answer, Headers, Response
 
 if TYPE_CHECKING:
     from antiphon.transports.http.server import Page, Server
@@ -129,7 +129,7 @@ class SwaggerPage:
         """The page, with a nonce that no other answer has."""
         nonce = token_urlsafe(_NONCE_BYTES)
         headers: Headers = [
-            (b"x-request-id", self._server.request_id(request).encode()),
+            (REQUEST_ID, self._server.request_id(request).encode()),
             (b"content-type", HTML.encode()),
             *page_headers(nonce=nonce, sources=_SWAGGER_SOURCES),
             NO_STORE,

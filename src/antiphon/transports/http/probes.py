@@ -13,7 +13,7 @@ from antiphon.transports.http.answers import NO_STORE, VARY
 from antiphon.transports.http.browsers import POLICY, SECURITY
 from antiphon.transports.http.connection import NO_PATH_INPUTS
 from antiphon.wire.request import Request
-from antiphon.wire.response import Answer, Headers, Response
+from antiphon.wire.response import REQUEST_ID, Answer, Headers, Response
 
 if TYPE_CHECKING:
     from antiphon.transports.http.server import Server
@@ -28,7 +28,7 @@ class Probe:
     def headers(self, request: Request, kind: bytes) -> Headers:
         """What the answer of a probe carries."""
         request_id = self.server.request_id(request).encode()
-        return [(b"x-request-id", request_id), (b"content-type", kind), *SECURITY, POLICY, NO_STORE, VARY]
+        return [(REQUEST_ID, request_id), (b"content-type", kind), *SECURITY, POLICY, NO_STORE, VARY]
 
 
 class Alive(Probe):

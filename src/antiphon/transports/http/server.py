@@ -23,7 +23,7 @@ from antiphon.transports.http.settings import HttpSettings
 from antiphon.wire.encoding import Encoder
 from antiphon.wire.faults import WireFault, not_found
 from antiphon.wire.request import Request
-from antiphon.wire.response import Answer, Headers, Response
+from antiphon.wire.response import REQUEST_ID, Answer, Headers, Response
 
 JSON = b"application/json"
 CLOSE = (b"connection", b"close")
@@ -123,7 +123,7 @@ class Server:
     def options(self, request: Request, methods: Sequence[str]) -> Answer:
         """What may be asked at a path, for programs and for the browsers' preflight."""
         headers: Headers = [
-            (b"x-request-id", self.request_id(request).encode()),
+            (REQUEST_ID, self.request_id(request).encode()),
             (b"allow", ", ".join(methods).encode()),
             *SECURITY,
             POLICY,
@@ -174,7 +174,7 @@ class Server:
 
     def _error_headers(self, error: Told, kind: bytes, request_id: str) -> Headers:
         return [
-            (b"x-request-id", request_id.encode()),
+            (REQUEST_ID, request_id.encode()),
             (b"content-type", kind),
             *SECURITY,
             POLICY,

@@ -9,7 +9,7 @@ from antiphon.transports.base import SocketDoor, SocketOpening
 from antiphon.transports.http.connection import NO_PATH_INPUTS, HttpConnection
 from antiphon.wire.faults import forbidden, unavailable
 from antiphon.wire.request import Request
-from antiphon.wire.response import Answer, Response, Takeover
+from antiphon.wire.response import REQUEST_ID, Answer, Response, Takeover
 from antiphon.wire.websocket.asgi import Welcome
 from antiphon.wire.websocket.connection import SocketProtocol
 from antiphon.wire.websocket.deflate import Deflate
@@ -42,7 +42,7 @@ class SocketPage:
             agreed = agree(request, subprotocols=opening.subprotocols, deflate=deflate)
         except Exception as error:  # noqa: BLE001  # told apart there
             return server.fail(request, error, request_id)
-        headers = [*agreed.headers, (b"x-request-id", request_id.encode())]
+        headers = [*agreed.headers, (REQUEST_ID, request_id.encode())]
         return Takeover(headers, SocketProtocol(opening.inbox, opening.limit_bytes, agreed.deflated))
 
     async def welcome(self, request: Request) -> Welcome | Response:
@@ -53,7 +53,7 @@ class SocketPage:
             opening = await self._open(request)
         except Exception as error:  # noqa: BLE001  # told apart there
             return server.fail(request, error, request_id)
-        headers = [(b"x-request-id", request_id.encode())]
+        headers = [(REQUEST_ID, request_id.encode())]
         return Welcome(opening.inbox, opening.limit_bytes, opening.subprotocols, headers)
 
     async def _open(self, request: Request) -> SocketOpening:

@@ -30,7 +30,7 @@ from antiphon.wire.faults import WireFault, method_not_allowed, not_found
 from antiphon.wire.paths import quote_segment, split_path
 from antiphon.wire.ranges import choose_range
 from antiphon.wire.request import Request
-from antiphon.wire.response import Answer, FileResponse, Headers, Response
+from antiphon.wire.response import REQUEST_ID, Answer, FileResponse, Headers, Response
 
 if TYPE_CHECKING:
     from antiphon.transports.http.server import Fallback, Server
@@ -115,7 +115,7 @@ class StaticFiles:
         request_id = server.request_id(request)
         if request.method not in METHODS:
             return server.refuse(request, method_not_allowed(METHODS), request_id)
-        headers: Headers = [(b"x-request-id", request_id.encode()), *self._headers]
+        headers: Headers = [(REQUEST_ID, request_id.encode()), *self._headers]
         if file is Missing.SLASH:
             return server.finish(request, _with_slash(request, name, headers))
         try:

@@ -52,7 +52,6 @@ class Connection(asyncio.Protocol):
         "_address",
         "_begun",
         "_cancels",
-        "_closing",
         "_dropped_bytes",
         "_heard",
         "_leaving",
@@ -65,6 +64,7 @@ class Connection(asyncio.Protocol):
         "_taking",
         "_task",
         "_unread",
+        "closing",
         "flow",
         "peer",
         "scheme",
@@ -86,7 +86,7 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._rest, self._dropped_bytes = b"", 0
         self._cancels = NEVER
-        self._taking = self._closing = self._unread = self._begun = self._leaving = self._heard = False
+        self._taking = self.closing = self._unread = self._begun = self._leaving = self._heard = False
 
     # What the transport tells
 
@@ -116,7 +116,7 @@ class Connection(asyncio.Protocol):
         """The client sends no more. It may still read, so what it has asked for is answered before the end."""
         if self._request is None:
             return False
-        self._heard, self._closing = True, not self._rest
+        self._heard, self.closing = True, not self._rest
         self._request.leave()
         if self._cancels == AT_EOF:
             self._cancel()
@@ -182,14 +182,14 @@ class Connection(asyncio.Protocol):
             self._taking = False
         if flow.out:
             flow.flush()
-        if (self._closing or self._heard) and self._request is None:
+        if (self.closing or self._heard) and self._request is None:
             self._end()
 
     def _begin(self, reader: HeadReader) -> bool:
         """Hand one request up; whether the next may follow at once."""
         fields = reader.fields
         if fields.closes or (reader.version == "1.0" and not fields.keeps):
-            self._closing = True
+            self.closing = True
         request = ServerRequest(self, reader.method, reader.path, reader.query, reader.version, fields)
         self._request = request
         self._state = _BUSY
@@ -211,11 +211,11 @@ class Connection(asyncio.Protocol):
             self._put(request, answer)
         if type(answer) is Response:
             self._request = None
-            return not self._closing
+            return not self.closing
         # Begun here and now: what never waits is answered within this read.
         task = asyncio.Task(self._answer(request, answer), loop=self.shared.loop, eager_start=True)
         if task.done():
-            return not self._closing and self._state == _BUSY
+            return not self.closing and self._state == _BUSY
         self._task = task
         self.shared.answers.add(task)
         task.add_done_callback(self.shared.answers.discard)
@@ -227,7 +227,7 @@ class Connection(asyncio.Protocol):
             return request.feed(data)
         except WireFault as fault:
             # Nothing behind this can be told apart from the body any longer. Whoever reads the body tells the fault.
-            self._closing = True
+            self.closing = True
             request.fail(fault)
             self.flow.hold_back()
             return b""
@@ -239,7 +239,7 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, fault: WireFault) -> None:
         """Tell that these bytes are no request, and read nothing more."""
-        self._closing = self._unread = True
+        self.closing = self._unread = True
         self._request = None
         self._put(None, self.shared.told(fault))
 
@@ -249,7 +249,7 @@ class Connection(asyncio.Protocol):
             return
         if self.flow.out:
             self.flow.flush()
-        if self._closing or (self._heard and not self._rest):
+        if self.closing or (self._heard and not self._rest):
             self._end()
             return
         self._since = self.shared.now
@@ -274,7 +274,7 @@ class Connection(asyncio.Protocol):
             else:
                 await pour(self, request, answer)
         except ClientLeft:
-            self._closing = True
+            self.closing = True
         except asyncio.CancelledError:
             self.abort()
             if not self._leaving:
@@ -326,12 +326,12 @@ class Connection(asyncio.Protocol):
         """The line that says how the connection goes on after an answer with these headers."""
         if request is not None and not request.ended:
             # What the client still sends is nobody's. One that waits for our 100 sends nothing.
-            self._closing = True
+            self.closing = True
             self._unread = not request.is_held_back
         if CLOSE_FIELD in headers:
-            self._closing = True
+            self.closing = True
             return b""
-        if self._closing:
+        if self.closing:
             return CLOSE
         return KEEP if request is not None and request.version == "1.0" else b""
 
@@ -389,11 +389,11 @@ class Connection(asyncio.Protocol):
 
     def hush(self) -> None:
         """Take no further request: end now, or after the answer that is under way."""
-        self._closing = True
+        self.closing = True
         if self._request is None:
             self._end()
 
     def abort(self) -> None:
         """End now, and read nothing more as a request."""
-        self._closing = True
+        self.closing = True
         self.flow.transport.abort()

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 from antiphon.wire.faults import malformed
 from antiphon.wire.pieces import FilePieces
 from antiphon.wire.response import (
-    BREAKS,
     Answer,
     FileResponse,
     Headers,
     Response,
     StreamResponse,
     Takeover,
-    broken,
     write_field,
 )
 
@@ -54,6 +52,8 @@ class Outgoing(Protocol):
 
     shared: Shared
     flow: Flow
+    closing: bool
+    """It ends with this answer."""
 
     def ending(self, request: ServerRequest | None, headers: Headers) -> bytes:
         """The line that says how the connection goes on after an answer with these headers."""
@@ -80,20 +80,17 @@ def write_plain(connection: Outgoing, request: ServerRequest | None, answer: Res
     """A whole answer, ready to be sent. Raises ValueError for a header that would be more than one."""
     shared, status, body, headers = connection.shared, answer.status, answer.body, answer.headers
     start = shared.starts.get(status) or shared.start(status)
-    lines = b""
-    for name, value in headers:
-        # As `write_field` does it, in place: every answer has one.
-        if len(value.translate(None, BREAKS)) != len(value):
-            raise broken(name)
-        lines += name + b": " + value + b"\r\n"
-    ending = connection.ending(request, headers)
+    lines = b"x-request-id: " + answer.request_id.encode() + b"\r\n" if answer.request_id else b""
+    if headers or connection.closing or request is None or not request.ended or request.version == "1.0":
+        lines += b"".join([write_field(name, value) for name, value in headers])
+        lines += connection.ending(request, headers)
     if status == 204 or status == 304:
-        return b"".join((start, lines, answer.fixed.lines, ending, b"\r\n"))
+        return b"".join((start, lines, answer.fixed.lines, b"\r\n"))
     size = len(body)
     length = _LENGTHS[size] if size < _SMALL else b"content-length: %d\r\n\r\n" % size
     if request is not None and request.method == "HEAD":
         body = b""
-    return b"".join((start, lines, answer.fixed.lines, ending, length, body))
+    return b"".join((start, lines, answer.fixed.lines, length, body))
 
 
 def write_head(shared: Shared, status: int, headers: Headers, framing: bytes) -> bytes:

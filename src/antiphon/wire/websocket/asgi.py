@@ -68,7 +68,7 @@ async def _refuse(scope: dict[str, Any], send: Send, answer: Response) -> None:
         # Such a server knows one refusal only, and makes it a 403.
         await send({"type": "websocket.close", "code": NORMAL})
         return
-    headers = [*answer.headers, *answer.fixed.items, (b"content-length", b"%d" % len(answer.body))]
+    headers = [*answer.items(), (b"content-length", b"%d" % len(answer.body))]
     await send({"type": "websocket.http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": answer.body})
 
