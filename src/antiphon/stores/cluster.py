@@ -116,6 +116,10 @@ class ClusterStorePipeline(ClusterPipeline):
         """Run a script that the nodes know; redis-py refuses that here, though every node knows its own scripts."""
         return self.execute_command("EVALSHA", sha, numkeys, *keys_and_args)
 
+    def publish(self, channel: Any, message: Any, **kwargs: Any) -> Any:
+        """Send a message, which redis-py refuses here as well; its name belongs to a node as a key does."""
+        return self.execute_command("PUBLISH", channel, message)
+
     async def execute(self, raise_on_error: bool = True, allow_redirections: bool = True) -> list[Any]:  # noqa: FBT001, FBT002  # redis-py's signature
         """Send everything and return every answer, in order."""
         client = self._client

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from time import monotonic
 from typing import cast
 
 import pytest
@@ -17,7 +19,7 @@ from antiphon.wire.response import Answer, Response, StreamResponse, Takeover
 from antiphon.wire.server.accepting import Address, household, peer_of
 from antiphon.wire.server.bounds import Bounds
 from antiphon.wire.server.listener import is_loopback
-from tests.wire.server.stage import TEXT, Stage, text
+from tests.wire.server.stage import HOST, TEXT, Stage, text
 from tests.wire.server.talking import SMUGGLED, Talk, talking
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -218,15 +220,13 @@ async def test_no_part_of_a_body_becomes_another_protocols_first_bytes(stage: St
 
 
 async def test_the_end_waits_for_answers_and_not_for_idle_connections(stage: Stage) -> None:
-    """Idle connections and half heads end at once; a call is answered, as the last on its connection."""
-    async with talking(stage) as idle, talking(stage) as half, talking(stage) as busy:
+    """Idle connections end at once; a call is answered, as the last on its connection."""
+    async with talking(stage) as idle, talking(stage) as busy:
         await idle.segments([GET])
         await idle.answer()
-        await half.segments([GET[:10]])
         await busy.segments([GATE + SMUGGLED])
         finishing = asyncio.create_task(stage.listener.finish(10))
         assert await idle.rest() == b""
-        assert await half.rest() == b""
         assert not finishing.done()
         stage.gate.set()
         answers = await busy.answers()
@@ -235,6 +235,53 @@ async def test_the_end_waits_for_answers_and_not_for_idle_connections(stage: Sta
 
     assert [(answer.status, answer.header("connection")) for answer in answers] == [(200, "close")]
     assert stage.paths == [b"/", b"/gate"]
+
+
+@pytest.mark.parametrize("cut", [0, 10])
+async def test_who_has_just_come_is_answered_before_the_end(stage: Stage, cut: int) -> None:
+    """Whether nothing has come yet or half a head: to the client its request was taken in time."""
+    async with talking(stage) as client:
+        await client.segments([GET[:cut]])
+        await wait_until(lambda: len(stage.listener), "nobody came")
+        finishing = asyncio.create_task(stage.listener.finish(10))
+        await wait_until(lambda: all(each.closing for each in stage.connections), "it was never told of the end")
+        await client.segments([GET[cut:] + SMUGGLED])
+        answers = await client.answers()
+        await client.close()
+        await finishing
+
+    assert [(answer.status, answer.header("connection")) for answer in answers] == [(200, "close")]
+    assert stage.paths == [b"/"]
+
+
+async def test_who_waits_in_the_queue_at_the_end_is_answered(stage: Stage) -> None:
+    """The system has connected them already."""
+    loop = asyncio.get_running_loop()
+    # Without a turn of the loop, so nothing has accepted it.
+    with socket.create_connection((HOST, stage.port)) as client:
+        client.setblocking(False)
+        finishing = asyncio.create_task(stage.listener.finish(10))
+        await wait_until(lambda: len(stage.listener), "it was never accepted")
+        await loop.sock_sendall(client, GET)
+        answer = await loop.sock_recv(client, 65536)
+    await finishing
+
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\r\nconnection: close\r\n" in answer
+
+
+@pytest.mark.parametrize("cut", [0, 10])
+async def test_who_has_not_asked_for_a_while_does_not_hold_up_the_end(cut: int) -> None:
+    """Browsers open connections for later, and some clients never finish a head."""
+    async with Stage(Bounds(rate_after_seconds=0.04, last_seconds=0.05)) as stage, talking(stage) as client:
+        await client.segments([GET[:cut]])
+        await wait_until(lambda: len(stage.listener), "nobody came")
+        came_at = monotonic()
+        await wait_until(lambda: monotonic() - came_at > 0.2, "time stands still")
+        await stage.listener.finish(60)
+        assert await client.rest() == b""
+
+    assert stage.paths == []
 
 
 async def test_the_end_comes_also_for_what_never_ends(stage: Stage) -> None:

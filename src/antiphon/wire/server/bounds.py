@@ -17,6 +17,7 @@ class Bounds:
     idle_seconds                   closed without a word: waiting for a next request
     rate_bytes, rate_after_seconds 408 and close: a body slower than so many bytes a second, after so long
     stall_seconds                  closed: the client took nothing of its answer for so long
+    last_seconds                   closed at a drain: a connection that has not asked, or not to the end, for so long
     connections                    503 and close, for so many as `turned_away` says; the rest without a word
     per_address                    closed without a word
     linger_seconds, linger_bytes   closed: what still comes after a refusal is thrown away up to here
@@ -28,6 +29,7 @@ class Bounds:
     rate_bytes: int = 1024
     rate_after_seconds: float = 5.0
     stall_seconds: float = 60.0
+    last_seconds: float = 1.0
     connections: int = 20_000
     turned_away: int = 256
     per_address: int = 200

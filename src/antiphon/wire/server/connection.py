@@ -11,7 +11,7 @@ from antiphon.wire.response import DEFECT, NOT_AT_ONCE, Headers, Later, Response
 from antiphon.wire.server.flow import Flow
 from antiphon.wire.server.heads import HeadReader
 from antiphon.wire.server.request import HELD_BYTES, ServerRequest
-from antiphon.wire.server.sending import AT_EOF, CLOSE, CLOSE_FIELD, KEEP, NEVER, pour, write_plain
+from antiphon.wire.server.sending import AT_EOF, CLOSE, CLOSE_FIELD, KEEP, NEVER, WHEN_LOST, pour, write_plain
 from antiphon.wire.server.shared import Shared
 
 # The life of a connection
@@ -29,7 +29,8 @@ from antiphon.wire.server.shared import Shared
 # In every state, an answer of which nothing was taken for a minute ends the connection.
 #
 # What ends it after an answer: "connection: close" in it, a request that asked for it, HTTP/1.0 without keep-alive, a
-# drain, a body that was not read to its end, bytes that are no request. While the client sends what nobody will read,
+# drain, a body that was not read to its end, bytes that are no request. A drain lets NEW and HEAD go on to BUSY if they
+# have begun just now: who was let in has asked, as far as they know. While the client sends what nobody will read,
 # the end waits for it: closing would reset the connection, and the reset overtakes the answer (RFC 9112 §9.6). No byte
 # after a fault is ever read as a request.
 #
@@ -37,6 +38,7 @@ from antiphon.wire.server.shared import Shared
 # waits here (BUSY), at most 64 KiB, then the client is held back. Answers of one read are joined into one write.
 
 _NEW, _IDLE, _HEAD, _BUSY, _ENDING, _GONE = range(6)
+_ASKING = (_NEW, _HEAD)
 
 _JOINED, _LARGE_BYTES = 64, 16 * 1024
 """Answers joined into one write, and one that joins none. A client that has not taken them gets no more."""
@@ -94,6 +96,7 @@ class Connection(asyncio.Protocol):
         """Begin: nothing is expected but a first request."""
         self.flow = Flow(cast("asyncio.Transport", transport))
         self.shared.connections.add(self)
+        self.closing = self.shared.hushed
         if self.shared.full:
             # Decided once for a connection: those that were here first are not disturbed by who comes now.
             self._respond = self.shared.turn_away
@@ -118,8 +121,7 @@ class Connection(asyncio.Protocol):
             return False
         self._heard, self.closing = True, not self._rest
         self._request.leave()
-        if self._cancels == AT_EOF:
-            self._cancel()
+        self._cancel(AT_EOF)
         # Over TLS there is no half of a connection.
         return self.scheme == "http"
 
@@ -131,11 +133,10 @@ class Connection(asyncio.Protocol):
         self.flow.wake()
         if self._request is not None:
             self._request.leave()
-        if self._cancels != NEVER:
-            self._cancel()
+        self._cancel(WHEN_LOST)
 
-    def _cancel(self) -> None:
-        if self._task is not None and not self._leaving:
+    def _cancel(self, news: int) -> None:
+        if self._cancels >= news and self._task is not None and not self._leaving:
             self._leaving = True
             self._task.cancel()
 
@@ -182,7 +183,7 @@ class Connection(asyncio.Protocol):
             self._taking = False
         if flow.out:
             flow.flush()
-        if (self.closing or self._heard) and self._request is None:
+        if self._request is None and (self._heard or (self.closing and (self._unread or self._state not in _ASKING))):
             self._end()
 
     def _begin(self, reader: HeadReader) -> bool:
@@ -388,9 +389,9 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     def hush(self) -> None:
-        """Take no further request: end now, or after the answer that is under way."""
+        """Take no further request: end now, or after the one that is here or on its way."""
         self.closing = True
-        if self._request is None:
+        if self._request is None and (self._state not in _ASKING or self.shared.is_late(self._since)):
             self._end()
 
     def abort(self) -> None:

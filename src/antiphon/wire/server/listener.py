@@ -108,7 +108,11 @@ class Listener:
             acceptor.close()
 
     def hush(self) -> None:
-        """Take no further request: idle connections end at once, the others after their answer."""
+        """Take no further request: idle connections end at once, the others after their answer.
+
+        Who has just connected has asked already, as far as they know, and is answered.
+        """
+        self._shared.hushed = True
         for connection in list(self._shared.connections):
             connection.hush()
 
@@ -119,6 +123,8 @@ class Listener:
         shared = self._shared
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
+                if self._connecting:
+                    await asyncio.wait(self._connecting)
                 await shared.emptied()
         for connection in list(shared.connections):
             connection.abort()

@@ -29,6 +29,8 @@ class Member(Protocol):
     """One of the connections, as all of them are looked after."""
 
     flow: Flow
+    closing: bool
+    """It ends with the answer that is under way, or the next one."""
 
     def check(self, now: float) -> None:
         """End what has taken too long."""
@@ -46,6 +48,8 @@ class Member(Protocol):
 class Shared:
     """One listener's connections, and the time as all of them see it.
 
+    `hushed` says that none of them takes more than the request that is on its way.
+
     `now` is the loop's clock as of the last sweep, so that a request costs no look at the clock. It may be one sweep
     behind; whoever compares it adds one to be just.
     """
@@ -60,6 +64,7 @@ class Shared:
         "bounds",
         "connections",
         "context",
+        "hushed",
         "loop",
         "now",
         "refuse",
@@ -81,6 +86,7 @@ class Shared:
         self._emptied: asyncio.Future[None] | None = None
         self.loop = asyncio.get_running_loop()
         self.context = copy_context()
+        self.hushed = False
         self.starts: dict[int, bytes] = {}
         self._date = b""
         self._dated_at: int = 0
@@ -121,6 +127,10 @@ class Shared:
         except Exception as defect:  # noqa: BLE001  # one connection must not end the watch over all others
             self.report(defect)
             connection.abort()
+
+    def is_late(self, since: float) -> bool:
+        """Whether a request that has been awaited since then is too late for a drain."""
+        return self.loop.time() - since - self.bounds.sweep_seconds > self.bounds.last_seconds
 
     def enter(self, address: str) -> bool:
         """Count one more connection of this address; False, uncounted, when it has as many as it may."""
