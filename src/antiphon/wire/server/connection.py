@@ -270,10 +270,10 @@ class Connection(asyncio.Protocol):
         """Write an answer that is not there at once, or not as a whole."""
         try:
             answer = later if isinstance(later, NOT_AT_ONCE) else await later
-            if type(answer) is Response:
-                self._put(request, answer)
-            else:
+            if type(answer) is not Response:
                 await pour(self, request, answer)
+            elif self._state != _GONE:
+                self.flow.out.append(write_plain(self, request, answer))
         except ClientLeft:
             self.closing = True
         except asyncio.CancelledError:
