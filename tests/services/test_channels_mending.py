@@ -19,6 +19,7 @@ from antiphon.services.channels.roster import Roster
 from antiphon.testing.engines import ValkeyServer
 from antiphon.testing.waiting import wait_until
 from tests.services.channel_stage import QUICK, Node, Screen, node
+from tests.stores.store_stage import Ear
 
 type Part = Literal["log", "list"]
 
@@ -74,20 +75,6 @@ class SlowPresence(Presence):
         return frame
 
 
-class Ear:
-    """Hears what a feed has just heard."""
-
-    def __init__(self) -> None:
-        self.messages: list[bytes] = []
-
-    def heard(self, message: bytes) -> None:
-        """Remember it."""
-        self.messages.append(message)
-
-    def missed(self) -> None:
-        """Nothing was."""
-
-
 async def mending(on: Node, part: Part) -> tuple[Screen, Feed, Ear, Gate]:
     """Somebody who watches the board while it mends and this part of it has its answer from the store."""
     screen = on.screen("ada")
@@ -104,6 +91,12 @@ async def mending(on: Node, part: Part) -> tuple[Screen, Feed, Ear, Gate]:
     return screen, feed, ear, gate
 
 
+async def mended(feed: Feed) -> None:
+    """Wait until it mends no longer: then nothing is left to be read."""
+    await wait_until(lambda: not feed.mending, "it mends for ever")
+    assert not feed.behind
+
+
 @pytest.mark.parametrize("part", ["log", "list"])
 async def test_an_event_meanwhile_is_shown(nodes: tuple[Node, Node], part: Part) -> None:
     """It is in the log, which is read again for it if it was read before."""
@@ -115,8 +108,7 @@ async def test_an_event_meanwhile_is_shown(nodes: tuple[Node, Node], part: Part)
     gate.let_go.set()
 
     await screen.sees("meanwhile")
-    await wait_until(lambda: not feed.mending, "it mends for ever")
-    assert not feed.behind
+    await mended(feed)
 
 
 @pytest.mark.parametrize("part", ["log", "list"])
@@ -131,8 +123,7 @@ async def test_a_log_that_begins_anew_meanwhile_is_told(nodes: tuple[Node, Node]
     gate.let_go.set()
 
     assert (await screen.shown("reset"))["offset"] == 0
-    await wait_until(lambda: not feed.mending, "it mends for ever")
-    assert not feed.behind
+    await mended(feed)
 
 
 def told(version: int) -> PresenceTold:

@@ -45,6 +45,20 @@ async def clustered(cluster: ValkeyCluster) -> AsyncIterator[Store]:
     await opened.close()
 
 
+class Ear:
+    """Listens to the relay, and remembers what it has heard."""
+
+    def __init__(self) -> None:
+        self.messages: list[bytes] = []
+
+    def heard(self, message: bytes) -> None:
+        """Remember it."""
+        self.messages.append(message)
+
+    def missed(self) -> None:
+        """Nothing here minds."""
+
+
 async def arrivals(store: Store) -> int:
     """How often anything has arrived at the server so far: between two askings the trips, and one for the asking."""
     stats = await store.client.execute_command("INFO", "stats")

@@ -17,7 +17,7 @@ from antiphon.stores.relay import Relay, RelaySettings
 from antiphon.stores.script import Script
 from antiphon.testing.engines import ValkeyCluster
 from antiphon.testing.waiting import wait_until
-from tests.stores.store_stage import cluster, clustered
+from tests.stores.store_stage import Ear, cluster, clustered
 
 __all__ = ["cluster", "clustered"]
 
@@ -112,20 +112,6 @@ async def test_health_is_that_of_the_nodes(clustered: Store) -> None:
     assert await clustered.check_health() is Health.UP
 
 
-class Ear:
-    """Remembers what it has heard."""
-
-    def __init__(self) -> None:
-        self.heard_so_far: list[bytes] = []
-
-    def heard(self, message: bytes) -> None:
-        """A message."""
-        self.heard_so_far.append(message)
-
-    def missed(self) -> None:
-        """Nothing here minds."""
-
-
 async def test_the_relay_hears_all_nodes(clustered: Store) -> None:
     """A message that any of them sends arrives over one connection."""
     relay = Relay(clustered, RelaySettings(), SystemClock(), RandomIds(), Silent())
@@ -135,7 +121,7 @@ async def test_the_relay_hears_all_nodes(clustered: Store) -> None:
         for number in range(10):
             await relay.say("news", b"%d" % number)
 
-        await wait_until(lambda: len(ear.heard_so_far) == 10, "not every message arrived")
+        await wait_until(lambda: len(ear.messages) == 10, "not every message arrived")
     finally:
         await relay.close()
 

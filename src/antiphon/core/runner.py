@@ -126,11 +126,7 @@ class Runner:
             raise told from error
         if ctx.steps:
             return self._end(ctx, result, None, started)
-        tally = self.tallies.get(ctx.connection.type)
-        if tally is None or self.runtime.logs_calls:
-            self._count(ctx, None, monotonic() - started)
-        else:
-            tally.add(OK, monotonic() - started)
+        self._count(ctx, None, monotonic() - started)
         return result
 
     async def _end(self, ctx: Context, result: Any, error: BaseException | None, started: float) -> Any:
@@ -241,7 +237,7 @@ class Runner:
         return await result if result.__class__ is CoroutineType else result
 
     async def _innermost(self, call: Call[Any], ctx: Context) -> Any:
-        result = self.action.function(ctx) if self._bare else self._function(ctx, call.inputs)
+        result = self._function(ctx, call.inputs)
         return await result if result.__class__ is CoroutineType else result
 
     def _function(self, ctx: Context, inputs: Inputs) -> Any:

@@ -118,7 +118,7 @@ class ClusterStorePipeline(ClusterPipeline):
 
     def publish(self, channel: Any, message: Any, **kwargs: Any) -> Any:
         """Send a message, which redis-py refuses here as well; its name belongs to a node as a key does."""
-        return self.execute_command("PUBLISH", channel, message)
+        return self.execute_command("PUBLISH", channel, message, **kwargs)
 
     async def execute(self, raise_on_error: bool = True, allow_redirections: bool = True) -> list[Any]:  # noqa: FBT001, FBT002  # redis-py's signature
         """Send everything and return every answer, in order."""

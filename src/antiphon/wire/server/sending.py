@@ -81,6 +81,7 @@ def write_plain(connection: Outgoing, request: ServerRequest | None, answer: Res
     shared, status, body, headers = connection.shared, answer.status, answer.body, answer.headers
     start = shared.starts.get(status) or shared.start(status)
     lines = b"x-request-id: " + answer.request_id.encode() + b"\r\n" if answer.request_id else b""
+    # `ending` has nothing to say of most answers, and asking it costs more than to know that.
     if headers or connection.closing or request is None or not request.ended or request.version == "1.0":
         lines += b"".join([write_field(name, value) for name, value in headers])
         lines += connection.ending(request, headers)
