@@ -26,6 +26,14 @@ async def test_a_request_line_over_its_bound_is_414_and_close(tmp_path: Path, wa
             assert json.loads(answer.body)["error"]["type"] == "URL_TOO_LONG"
 
 
+async def test_a_request_line_is_measured_behind_good_ones_too(tmp_path: Path, way: Way) -> None:
+    """Fields that were seen before are not judged again; the line is another each time."""
+    async with serving(tmp_path, {"url_bytes": 100}, way) as served, served.connect() as connection:
+        for _ in range(2):
+            assert (await connection.get("/api/query?text=short")).status == 200
+        assert (await connection.get("/api/query?text=" + "x" * 100)).status == 414
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

@@ -16,11 +16,11 @@ HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: test\r\n\r\n"
 
 
 class Reader:
-    """Answers with the body, whole or chunk by chunk, and keeps what it saw."""
+    """Answers with the body, read in one of three ways, and keeps what it saw."""
 
-    def __init__(self, limit_bytes: int, *, whole: bool = True) -> None:
+    def __init__(self, limit_bytes: int, way: str = "body") -> None:
         self.limit_bytes = limit_bytes
-        self.whole = whole
+        self.way = way
         self.left = Signal()
 
     async def __call__(self, request: Request) -> Answer:
@@ -33,8 +33,9 @@ class Reader:
             raise
 
     async def _read(self, request: Request) -> bytes:
-        if self.whole:
-            return await request.body(self.limit_bytes)
+        if self.way != "chunks":
+            now = request.body_now(self.limit_bytes) if self.way == "now" else None
+            return await request.body(self.limit_bytes) if now is None else now
         pieces: list[bytes] = []
         async for piece in request.chunks(self.limit_bytes):
             assert piece
@@ -66,10 +67,10 @@ def post(framing: bytes, more: bytes = b"") -> bytes:
 LENGTH = b"Content-Length: %d"
 CHUNKED = b"Transfer-Encoding: chunked"
 
-both_ways = pytest.mark.parametrize("whole", [True, False], ids=["body", "chunks"])
+every_way = pytest.mark.parametrize("way", ["body", "now", "chunks"])
 
 
-@both_ways
+@every_way
 @pytest.mark.parametrize(
     "request_bytes",
     [
@@ -78,9 +79,9 @@ both_ways = pytest.mark.parametrize("whole", [True, False], ids=["body", "chunks
         pytest.param(post(CHUNKED) + chunked(b"0123456789").replace(b"\r\n0123", b";a=b\r\n0123"), id="extension"),
     ],
 )
-async def test_a_body_is_read_however_it_was_framed(stage: Stage, request_bytes: bytes, *, whole: bool) -> None:
+async def test_a_body_is_read_however_it_was_framed(stage: Stage, request_bytes: bytes, way: str) -> None:
     """A body of exactly the limit is read whole, by length and in chunks, and the connection stays usable."""
-    stage.respond = Reader(10, whole=whole)
+    stage.respond = Reader(10, way)
 
     async with stage.connect() as client:
         await client.send(request_bytes)
@@ -91,10 +92,10 @@ async def test_a_body_is_read_however_it_was_framed(stage: Stage, request_bytes:
     assert again.body == b"more"
 
 
-@both_ways
-async def test_a_large_body_arrives_whole(stage: Stage, *, whole: bool) -> None:
+@every_way
+async def test_a_large_body_arrives_whole(stage: Stage, way: str) -> None:
     """A body larger than any buffer on its way comes out as it went in."""
-    stage.respond = Reader(4_000_000, whole=whole)
+    stage.respond = Reader(4_000_000, way)
     body = bytes(range(256)) * 12_000
 
     async with stage.connect() as client:
@@ -104,10 +105,10 @@ async def test_a_large_body_arrives_whole(stage: Stage, *, whole: bool) -> None:
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 0", b"X-None: 1", CHUNKED], ids=["zero", "none", "chunked"])
-@both_ways
-async def test_an_empty_body_is_empty(stage: Stage, framing: bytes, *, whole: bool) -> None:
+@every_way
+async def test_an_empty_body_is_empty(stage: Stage, framing: bytes, way: str) -> None:
     """No body, an announced length of 0 and an empty chunked body are all empty, and not waited for."""
-    stage.respond = Reader(10, whole=whole)
+    stage.respond = Reader(10, way)
 
     async with stage.connect() as client:
         await client.send(post(framing) + (chunked() if framing == CHUNKED else b""))
@@ -116,10 +117,10 @@ async def test_an_empty_body_is_empty(stage: Stage, framing: bytes, *, whole: bo
     assert (answer.status, answer.body) == (200, b"")
 
 
-@both_ways
-async def test_an_announced_length_over_the_limit_is_refused_unread(stage: Stage, *, whole: bool) -> None:
+@every_way
+async def test_an_announced_length_over_the_limit_is_refused_unread(stage: Stage, way: str) -> None:
     """Content-Length over the limit is 413 before a single byte of the body was asked for, and the connection ends."""
-    stage.respond = Reader(10, whole=whole)
+    stage.respond = Reader(10, way)
 
     async with stage.connect() as client:
         await client.send(post(LENGTH % 11, b"Expect: 100-continue\r\n"))
@@ -130,10 +131,10 @@ async def test_an_announced_length_over_the_limit_is_refused_unread(stage: Stage
     assert answer.header("connection") == "close"
 
 
-@both_ways
-async def test_a_chunked_body_over_the_limit_is_refused(stage: Stage, *, whole: bool) -> None:
+@every_way
+async def test_a_chunked_body_over_the_limit_is_refused(stage: Stage, way: str) -> None:
     """A body whose length nobody announced is 413 as soon as it passes the limit, and the connection ends."""
-    stage.respond = Reader(10, whole=whole)
+    stage.respond = Reader(10, way)
 
     async with stage.connect() as client:
         await client.send(post(CHUNKED) + b"6\r\nabcdef\r\n")
@@ -331,11 +332,11 @@ async def test_an_answer_that_closes_says_so_once(stage: Stage) -> None:
 # a client that leaves
 
 
-@both_ways
+@every_way
 @pytest.mark.parametrize("framing", [LENGTH % 100, CHUNKED], ids=["length", "chunked"])
-async def test_a_client_that_leaves_while_sending_is_noticed(stage: Stage, framing: bytes, *, whole: bool) -> None:
+async def test_a_client_that_leaves_while_sending_is_noticed(stage: Stage, framing: bytes, way: str) -> None:
     """Reading the body of a client that went away raises ClientLeft; others are answered as before."""
-    reader = Reader(1000, whole=whole)
+    reader = Reader(1000, way)
     stage.respond = reader
 
     async with stage.connect() as client:

@@ -12,7 +12,7 @@ from antiphon.wire.asgi import Asgi, Respond
 from antiphon.wire.asgi_request import AsgiRequest
 from antiphon.wire.faults import WireFault
 from antiphon.wire.lifespan import Event
-from antiphon.wire.request import Request
+from antiphon.wire.request import ClientLeft, Request
 from antiphon.wire.response import Answer, StreamResponse
 from tests.wire.stage import text
 
@@ -133,6 +133,80 @@ async def test_a_length_that_is_no_number_is_bounded_while_it_is_read() -> None:
         await asked.body(10)
 
     assert caught.value.type == "TOO_LARGE"
+
+
+SIX = (b"content-length", b"6")
+
+
+async def test_a_body_that_is_there_needs_no_wait() -> None:
+    """It is read at once, and no second time."""
+    asked = AsgiRequest(http(headers=[SIX]), Server(part(b"123456")).receive)
+
+    assert asked.body_now(10) == b"123456"
+    with pytest.raises(RuntimeError, match="read already"):
+        asked.body_now(10)
+
+
+async def test_a_body_that_is_not_there_is_awaited() -> None:
+    """What was asked for is gone on with, however often it was tried before: nothing is lost or asked for twice."""
+    news: asyncio.Queue[Event] = asyncio.Queue()
+    asked = AsgiRequest(http(headers=[SIX]), news.get)
+    assert [asked.body_now(10), asked.body_now(10)] == [None, None]
+
+    for piece in (part(b"123", more=True), part(b"456")):
+        news.put_nowait(piece)
+
+    assert await asked.body(10) == b"123456"
+
+
+@pytest.mark.parametrize("pieces", [(b"12", b"34", b"56"), (b"", b"123456"), (b"123456", b"")])
+async def test_a_body_in_pieces_is_joined(pieces: tuple[bytes, ...]) -> None:
+    """The first may be there before the others are, and whole or empty."""
+    *most, last = pieces
+    server = Server(*(part(piece, more=True) for piece in most), part(last))
+    asked = AsgiRequest(http(headers=[SIX]), server.receive)
+
+    assert asked.body_now(10) is None
+    assert await asked.body(10) == b"123456"
+
+
+async def test_a_body_over_its_limit_is_refused_where_it_is_awaited() -> None:
+    """Its length was not announced; a client that has left is told of there, too."""
+    chunked = http(headers=[(b"transfer-encoding", b"chunked")])
+    asked = AsgiRequest(chunked, Server(part(b"x" * 11)).receive)
+    gone = Server()
+    gone.client_leaves.set()
+    left = AsgiRequest(chunked, gone.receive)
+
+    assert (asked.body_now(10), left.body_now(10)) == (None, None)
+    with pytest.raises(WireFault) as caught:
+        await asked.body(10)
+    assert caught.value.type == "TOO_LARGE"
+    with pytest.raises(ClientLeft):
+        await left.body(10)
+    assert left.left
+
+
+async def test_a_server_may_give_anything_that_can_be_awaited() -> None:
+    """What is no coroutine cannot be stepped, and is awaited."""
+    given: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+    asked = AsgiRequest(http(headers=[SIX]), lambda: given)
+    given.set_result(part(b"123456"))
+
+    assert asked.body_now(10) is None
+    assert await asked.body(10) == b"123456"
+
+
+async def test_a_body_that_nobody_awaits_is_let_go() -> None:
+    """A call may be refused between asking for its body and its coming; then the client's leaving is watched for."""
+    server = Server()
+    asked = AsgiRequest(http(headers=[SIX]), server.receive)
+    assert asked.body_now(10) is None
+
+    server.client_leaves.set()
+    await asked.wait_until_left()
+
+    assert asked.left
 
 
 async def test_an_unread_body_over_http_2_does_not_close() -> None:

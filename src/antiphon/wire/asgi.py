@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import Any, final
 
+from antiphon.wire.asgi_head import AsgiHeads
 from antiphon.wire.asgi_request import AsgiRequest
 from antiphon.wire.asgi_sending import BODY, END, START, pour, put, put_head, put_plain
 from antiphon.wire.lifespan import Lifespan, Receive, Send
@@ -47,7 +48,7 @@ class Asgi:
     server says when that is.
     """
 
-    __slots__ = ("_door", "_lifespan", "_report", "_respond")
+    __slots__ = ("_door", "_heads", "_lifespan", "_report", "_respond")
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class Asgi:
         self._respond = respond
         self._door = door
         self._report = report
+        self._heads = AsgiHeads()
         self._lifespan = Lifespan(start, stop, report)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -68,7 +70,7 @@ class Asgi:
         if scope["type"] != "http":
             await self._serve_other(scope, receive, send)
             return
-        request = AsgiRequest(scope, receive)
+        request = AsgiRequest(scope, receive, self._heads)
         try:
             try:
                 if self._lifespan.running or await self._lifespan.begin():
@@ -87,7 +89,7 @@ class Asgi:
                 await self._send_later(request, answer, send)
                 return
             status = answer.status
-            if status == 204 or status == 304 or request.method == "HEAD" or request.is_unread():
+            if status == 204 or status == 304 or request.method == "HEAD" or (request.has_body and request.is_unread()):
                 await put_plain(request, answer, send)
                 return
             body = answer.body
@@ -98,7 +100,8 @@ class Asgi:
             # OSError is how a server of ASGI 2.4 says it; nothing else that raises one is within.
             request.left = True
         finally:
-            request.release()
+            if request.held:
+                request.release()
 
     async def _serve_other(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         kind = scope["type"]

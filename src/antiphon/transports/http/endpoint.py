@@ -72,7 +72,7 @@ class Endpoint:
         request_id = server.new_id() if server.plain else server.request_id(request)
         connection = HttpConnection(request, server, path_inputs)
         ctx = Context(runtime, self._name, connection, request_id, self._monotonic() + self._seconds, self._safe)
-        if self._instant and request.ended and (self._safe or request.head.notes & PLAIN):
+        if self._instant and (self._safe or request.head.notes & PLAIN):
             try:
                 if self._reads or request.has_body:
                     result = self.runner.run_now(ctx, self._read, (ctx, connection))

@@ -43,15 +43,14 @@ class Peers:
         self._bounds = head_bounds_of(settings)
         self._trusting = bool(settings.trusted_proxies)
 
+    def check_target(self, request: Request) -> None:
+        """Refuse a target that is too long (414). Our own server has done so while it read it."""
+        self._bounds.check_target(len(request.path) + len(request.query))
+
     def check_head(self, request: Request) -> None:
-        """Refuse a head over its bounds (414, 431), and a host that is missing, unclear (400) or not ours (421)."""
-        bounds = self._bounds
-        if len(request.path) + len(request.query) > bounds.url_bytes:
-            bounds.check_target(len(request.path) + len(request.query))
+        """Refuse fields over their bounds (431), and a host that is missing, unclear (400) or not ours (421)."""
         head = request.head
-        if head.notes & ACCEPTED:
-            return
-        head.check(bounds)
+        head.check(self._bounds)
         hosts = head.values(b"host")
         if hosts or request.version not in ("1.0", "2", "3"):
             self._check_host(request, hosts)

@@ -162,6 +162,7 @@ class Http(HttpSurface):
         if server is None:
             return Response(503, [(b"retry-after", b"1")])
         try:
+            server.peers.check_target(request)
             server.peers.check_head(request)
             page = self._sockets.get(request.path)
             if page is None:
@@ -240,10 +241,15 @@ class Http(HttpSurface):
         self.server.runtime.log.error("http.no_descriptors", error=error, advice="Raise the limit of open files.")
 
     def respond(self, request: Request) -> Answer | Awaitable[Answer]:
-        """Answer one request: what a server of `wire` is given."""
-        if self._server is None:
+        """Answer one request that an ASGI server has read."""
+        server = self._server
+        if server is None:
             return Response(503, [(b"retry-after", b"1"), (b"connection", b"close")])
-        return self._server.respond(request)
+        try:
+            server.peers.check_target(request)
+        except WireFault as fault:
+            return server.turn_away(fault, request)
+        return server.respond(request)
 
     def greeting(self) -> list[str]:
         """Where it answers, for the person who started it."""
