@@ -58,6 +58,17 @@ async def test_a_second_signal_exits_at_once(tmp_path: Path) -> None:
             assert await app.ended() == 1
 
 
+async def test_what_stands_at_the_start_is_not_walked_through_again(tmp_path: Path) -> None:
+    """The collector has only what came since to look at, however large the application is."""
+    async with AppProcess.run(tmp_path) as app:
+        await app.listens()
+        async with app.connect() as connection:
+            answer = await connection.get("/api/heap")
+        heap = json.loads(answer.body)
+
+    assert heap["settled"] > 10 * heap["walked"] > 0
+
+
 async def test_a_port_that_is_taken_is_exit_78_with_a_clear_message(tmp_path: Path) -> None:
     """It says which port, and what to do."""
     async with AppProcess.run(tmp_path / "one") as first:

@@ -21,6 +21,7 @@ from antiphon.transports.cli.checking import refuse_dangers
 from antiphon.transports.cli.crew import Crew
 from antiphon.transports.cli.exits import SETUP
 from antiphon.transports.cli.ground import Ground, on_ground
+from antiphon.transports.cli.heap import settle
 from antiphon.transports.cli.place import Membership, Place
 from antiphon.transports.cli.printing import print_error
 from antiphon.transports.cli.reloading import Watch, python_roots
@@ -131,6 +132,7 @@ async def _serve(
     except SetupError as error:
         return _tell(app, error)
     runtime.ask_to_end = ending.fail
+    settle()
     if membership is None:
         _say(greet(runtime))
     else:
