@@ -16,22 +16,36 @@ OK = "OK"
 class Tally:
     """The calls of one action over one transport: how many by outcome, and how long they took."""
 
-    __slots__ = ("buckets", "outcomes", "seconds")
+    __slots__ = ("_outcomes", "_slower", "quick", "seconds")
 
     def __init__(self) -> None:
-        self.outcomes: dict[str, int] = {}
-        self.buckets = [0] * (len(BUCKETS) + 1)
+        self.quick = 0
+        """Calls that gave a result within the first class, which are nearly all: one number stands for two."""
         self.seconds = 0.0
+        self._outcomes: dict[str, int] = {}
+        self._slower = [0] * (len(BUCKETS) + 1)
 
     def add(self, outcome: str, seconds: float) -> None:
         """Count one call."""
-        try:
-            self.outcomes[outcome] += 1
-        except KeyError:
-            self.outcomes[outcome] = 1
-        # Most calls are in the first class.
-        self.buckets[0 if seconds <= _FIRST else bisect_left(BUCKETS, seconds)] += 1
         self.seconds += seconds
+        if outcome is OK and seconds <= _FIRST:
+            self.quick += 1
+        else:
+            self._outcomes[outcome] = self._outcomes.get(outcome, 0) + 1
+            self._slower[bisect_left(BUCKETS, seconds)] += 1
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """How many calls had each outcome."""
+        if not self.quick:
+            return {**self._outcomes}
+        return {**self._outcomes, OK: self._outcomes.get(OK, 0) + self.quick}
+
+    @property
+    def buckets(self) -> list[int]:
+        """How many calls took as long as each class says, the last being those beyond every bound."""
+        first, *slower = self._slower
+        return [first + self.quick, *slower]
 
 
 class Tallies:
