@@ -14,6 +14,7 @@ import uvloop
 
 from antiphon.core.app import App
 from antiphon.core.errors import SetupError
+from antiphon.core.heap import settle
 from antiphon.core.log import Logger
 from antiphon.core.runtime import Runtime
 from antiphon.transports.cli.channel import Ready
@@ -21,7 +22,6 @@ from antiphon.transports.cli.checking import refuse_dangers
 from antiphon.transports.cli.crew import Crew
 from antiphon.transports.cli.exits import SETUP
 from antiphon.transports.cli.ground import Ground, on_ground
-from antiphon.transports.cli.heap import settle
 from antiphon.transports.cli.place import Membership, Place
 from antiphon.transports.cli.printing import print_error
 from antiphon.transports.cli.reloading import Watch, python_roots

@@ -13,6 +13,7 @@ from antiphon.core.app import App
 from antiphon.core.context import Context
 from antiphon.core.deploy import Finding, Review
 from antiphon.core.errors import NotFound, SetupError
+from antiphon.core.heap import settle
 from antiphon.core.member import Member
 from antiphon.core.runtime import Runtime
 from antiphon.core.session import Identifier
@@ -309,8 +310,18 @@ def asgi(app: App) -> Asgi:
     """The application as ASGI 3: for uvicorn and every other ASGI server, to mount or to be mounted."""
     http = app.transport(Http)
 
+    unsettle: list[Callable[[], None]] = []
+
     async def start() -> None:
-        await app.start()
+        runtime = await app.start()
+        # A process that tests has many applications, one after another.
+        if runtime.info.environment != "test":
+            unsettle.append(settle())
+
+    async def stop() -> None:
+        while unsettle:
+            unsettle.pop()()
+        await app.stop()
 
     def report(error: Exception) -> None:
         if app.runtime is not None:
@@ -321,4 +332,4 @@ def asgi(app: App) -> Asgi:
             )
 
     respond: Callable[[Request], Answer | Awaitable[Answer]] = http.respond
-    return Asgi(respond, report=report, start=start, stop=app.stop, door=http.welcome)
+    return Asgi(respond, report=report, start=start, stop=stop, door=http.welcome)

@@ -8,13 +8,25 @@ other, look to it like things that stay, so the more of them there are, the more
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 
 YOUNG_OBJECTS = 10_000
 """How many objects more than before there are when the collector looks at the newest: those of some hundred calls."""
 
 
-def settle() -> None:
-    """Leave everything that is there out of what the collector walks through; the process is to be ours alone."""
+def settle() -> Callable[[], None]:
+    """Leave everything that is there out of what the collector walks through; calling what it gives takes that back.
+
+    Whoever has told the collector to look less often, or never, is left alone.
+    """
+    thresholds = gc.get_threshold()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
+    if 0 < thresholds[0] < YOUNG_OBJECTS:
+        gc.set_threshold(YOUNG_OBJECTS)
+
+    def unsettle() -> None:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
+
+    return unsettle
