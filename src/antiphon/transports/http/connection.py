@@ -77,7 +77,7 @@ class HttpConnection(Connection):
 
     @property
     def agent(self) -> str:
-        return self.request.header(b"user-agent") or ""
+        return self.request.head.get(b"user-agent") or ""
 
     @property
     def trace(self) -> Trace:
