@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from antiphon.wire.asgi_head import REMEMBERED, UNKNOWN, AsgiHead, AsgiHeads
+from antiphon.wire.asgi_head import REMEMBERED, REMEMBERED_BYTES, UNKNOWN, AsgiHead, AsgiHeads
 from antiphon.wire.head import Field
 from tests.wire.test_asgi_scopes import http
 
@@ -64,6 +64,19 @@ def test_only_so_many_connections_are_remembered() -> None:
     heads.of(scope((b"host", b"a"), client=("192.0.2.3", 1)))
 
     assert heads.of(scope((b"host", b"a"), client=CLIENT)) is not first
+
+
+def test_large_heads_are_not_remembered() -> None:
+    """Neither one long field nor many short ones stay when their request is over."""
+    room = REMEMBERED_BYTES - 100
+    for fields, kept in (
+        ([(b"x", b"v" * (room - 1))], True),
+        ([(b"x", b"v" * room)], False),
+        ([(b"x", b"")] * (REMEMBERED_BYTES // 101), True),
+        ([(b"x", b"")] * (REMEMBERED_BYTES // 101 + 1), False),
+    ):
+        heads = AsgiHeads()
+        assert (heads.of(scope(*fields, client=CLIENT)) is heads.of(scope(*fields, client=CLIENT))) is kept
 
 
 def test_the_length_of_a_body_is_read_once() -> None:

@@ -16,12 +16,12 @@ OK = "OK"
 class Tally:
     """The calls of one action over one transport: how many by outcome, and how long they took."""
 
-    __slots__ = ("_outcomes", "_slower", "quick", "seconds")
+    __slots__ = ("_outcomes", "_quick", "_slower", "seconds")
 
     def __init__(self) -> None:
-        self.quick = 0
-        """Calls that gave a result within the first class, which are nearly all: one number stands for two."""
         self.seconds = 0.0
+        # Calls that gave a result within the first class, which are nearly all: one number stands for two.
+        self._quick = 0
         self._outcomes: dict[str, int] = {}
         self._slower = [0] * (len(BUCKETS) + 1)
 
@@ -29,7 +29,7 @@ class Tally:
         """Count one call."""
         self.seconds += seconds
         if outcome is OK and seconds <= _FIRST:
-            self.quick += 1
+            self._quick += 1
         else:
             self._outcomes[outcome] = self._outcomes.get(outcome, 0) + 1
             self._slower[bisect_left(BUCKETS, seconds)] += 1
@@ -37,15 +37,15 @@ class Tally:
     @property
     def outcomes(self) -> dict[str, int]:
         """How many calls had each outcome."""
-        if not self.quick:
+        if not self._quick:
             return {**self._outcomes}
-        return {**self._outcomes, OK: self._outcomes.get(OK, 0) + self.quick}
+        return {**self._outcomes, OK: self._outcomes.get(OK, 0) + self._quick}
 
     @property
     def buckets(self) -> list[int]:
         """How many calls took as long as each class says, the last being those beyond every bound."""
         first, *slower = self._slower
-        return [first + self.quick, *slower]
+        return [first + self._quick, *slower]
 
 
 class Tallies:

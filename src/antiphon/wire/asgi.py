@@ -100,8 +100,7 @@ class Asgi:
             # OSError is how a server of ASGI 2.4 says it; nothing else that raises one is within.
             request.left = True
         finally:
-            if request.held:
-                request.release()
+            request.release()
 
     async def _serve_other(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         kind = scope["type"]

@@ -13,6 +13,11 @@ UNKNOWN = -1
 REMEMBERED = 1024
 """How many connections' last heads are kept."""
 
+REMEMBERED_BYTES = 8 * 1024
+"""How large such a head may be, with a hundred bytes for each field: servers hand on heads that nobody has bounded."""
+
+_FIELD_BYTES = 100
+
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 
 
@@ -78,9 +83,11 @@ class AsgiHeads:
             return AsgiHead(fields, scheme)
         head = self._last.get(client)
         if head is None or head.fields != fields or head.scheme != scheme:
-            if len(self._last) >= REMEMBERED:
+            if head is None and len(self._last) >= REMEMBERED:
                 self._last.clear()
-            head = self._last[client] = AsgiHead(fields, scheme)
+            head = AsgiHead(fields, scheme)
+            if sum(_FIELD_BYTES + len(name) + len(value) for name, value in fields) <= REMEMBERED_BYTES:
+                self._last[client] = head
         return head
 
 

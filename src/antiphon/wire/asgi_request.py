@@ -24,8 +24,6 @@ _USUALLY_EMPTY = frozenset(("GET", "HEAD", "OPTIONS", "DELETE"))
 class AsgiRequest(Request):
     """One request of the ASGI `http` scope; headers are scanned when asked for and the body is received when read."""
 
-    held = False
-    """Whether there is something to `release`: nothing is in most requests."""
     _watch: asyncio.Task[None] | None = None
     _asked: Awaitable[Event] | None = None
     """What the server was asked for and has not given yet."""
@@ -50,7 +48,6 @@ class AsgiRequest(Request):
         self._length = head.length
         self._progress = _UNTOUCHED
         self.has_body = self._length != 0 or (self.version[0] != "1" and self._may_be_silent())
-        self.ended = not self.has_body
 
     @property
     def peer(self) -> str:
@@ -93,7 +90,6 @@ class AsgiRequest(Request):
                     return self._take(begun.result)
                 asked = begun
             self._asked = asked
-            self.held = True
         return None
 
     async def chunks(self, limit_bytes: int) -> AsyncIterator[bytes]:
@@ -121,12 +117,12 @@ class AsgiRequest(Request):
                 # From here on the body is dropped; reading it later would miss a part.
                 self._progress = _BEGUN if self.has_body else _ENDED
             self._watch = asyncio.create_task(self._await_leaving())
-            self.held = True
         return self._watch
 
     def release(self) -> None:
         """Ask the server for nothing more: what it says after an answer is not the client's leaving."""
-        self._stop_asking()
+        if self._asked is not None:
+            self._stop_asking()
         if self._watch is not None:
             self._watch.cancel()
 
@@ -178,7 +174,7 @@ class AsgiRequest(Request):
     def _stop_asking(self) -> None:
         """Let go of a body that was asked for and then not awaited; a server has one receiver at a time."""
         asked, self._asked = self._asked, None
-        if isinstance(asked, Stepped | CoroutineType):
+        if isinstance(asked, Stepped):
             asked.close()
 
     async def _await_leaving(self) -> None:

@@ -39,9 +39,6 @@ class Request:
     has_body: bool
     """Whether a body was announced, by a Content-Length over 0 or a Transfer-Encoding."""
 
-    ended: bool
-    """All of it has arrived, its body as well. False also where a server tells nobody before the body is read."""
-
     left = False
     """The client is known to be gone. False also when nobody has looked."""
 

@@ -310,17 +310,18 @@ def asgi(app: App) -> Asgi:
     """The application as ASGI 3: for uvicorn and every other ASGI server, to mount or to be mounted."""
     http = app.transport(Http)
 
-    unsettle: list[Callable[[], None]] = []
+    unsettle: Callable[[], None] | None = None
 
     async def start() -> None:
+        nonlocal unsettle
         runtime = await app.start()
         # A process that tests has many applications, one after another.
         if runtime.info.environment != "test":
-            unsettle.append(settle())
+            unsettle = settle()
 
     async def stop() -> None:
-        while unsettle:
-            unsettle.pop()()
+        if unsettle is not None:
+            unsettle()
         await app.stop()
 
     def report(error: Exception) -> None:

@@ -242,10 +242,8 @@ class SocketClient:
 
     def deliver(self, frame: Frame) -> None:
         """Show a frame of a topic, now or when the client has room."""
-        socket = self.socket
-        if self._outlet is None and not socket.is_paused:
-            whole = frame.framed
-            socket.send(framed(frame) if whole is None else whole)
+        if self._outlet is None and not self.socket.is_paused:
+            self.socket.send(framed(frame))
         else:
             self.wait_with(frame)
 

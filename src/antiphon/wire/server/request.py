@@ -67,6 +67,7 @@ class ServerRequest(Request):
         self._whole: bytes | None = None
         self.has_body = has_body = fields.length != 0
         self.ended = not has_body
+        """All of it has arrived, its body as well."""
 
     def begin_body(self, data: bytes) -> bytes:
         """Take what came behind the head if the body is whole with it; gives back what `feed` is to be given."""
