@@ -41,7 +41,7 @@ def _action(action: AnyAction) -> str:
 
 def tutorial(sources: Sources) -> str:
     """The tour as one page: the code of each step, and the tests that show what it does."""
-    text = f"{MADE}# Antiphon in eight steps\n\n{_BEGINNING}"
+    text = f"{MADE}# Antiphon in nine steps\n\n{_BEGINNING}"
     for path in sorted((sources.root / "tests" / "tour").glob("test_*.py")):
         code = path.read_text(encoding="utf-8")
         number, words = path.stem.removeprefix("test_").split("_", 1)

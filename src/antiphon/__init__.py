@@ -57,6 +57,7 @@ from antiphon.services.audit.settings import AuditSettings
 from antiphon.services.audit.tables import audit_metadata
 from antiphon.services.channels.channels import Channels
 from antiphon.services.channels.frames import Member
+from antiphon.services.channels.tables import channels_metadata
 from antiphon.services.database.columns import Id, UtcDateTime
 from antiphon.services.database.database import Database
 from antiphon.services.database.errors import DatabaseAway, Taken
@@ -266,6 +267,7 @@ __all__ = [
     "by_key",
     "can",
     "channel",
+    "channels_metadata",
     "client_script",
     "cron",
     "declared_queues",

@@ -82,7 +82,7 @@ async def test_a_call_does_not_fail_with_the_store(server: ValkeyServer) -> None
         await here.post("lost")
 
         assert monotonic() - began < LONG
-        assert here.channels.sender.lost_events == 1
+        assert here.channels.losses.events == 1
 
 
 async def test_a_lost_event_is_told_as_soon_as_the_store_answers(server: ValkeyServer) -> None:
@@ -196,5 +196,5 @@ async def test_what_is_remembered_of_a_loss_is_bounded(server: ValkeyServer) -> 
         for tenant in ("a", "b", "c", "d"):
             await here.run(post, body="lost", caller=user("ada", tenant_id=tenant))
 
-        assert here.channels.sender.lost_events == 4
-        assert len(here.channels.sender._lost) == 2  # pyright: ignore[reportPrivateUsage]  # the memory that is bounded
+        assert here.channels.losses.events == 4
+        assert len(here.channels.losses) == 2

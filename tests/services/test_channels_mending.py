@@ -118,7 +118,7 @@ async def test_a_log_that_begins_anew_meanwhile_is_told(nodes: tuple[Node, Node]
     await here.post("before")
     screen, feed, ear, gate = await mending(there, part)
 
-    await here.hub.logs.renew(feed.keys, feed.channel)
+    await here.hub.logs.renew(feed.keys, "another", here.hub.logs.head_life(feed.channel))
     await wait_until(lambda: ear.messages, "the renewal was not heard")
     gate.let_go.set()
 

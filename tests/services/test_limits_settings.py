@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from antiphon.core.access import allow, anyone
@@ -9,6 +11,7 @@ from antiphon.core.action import action
 from antiphon.core.context import Context
 from antiphon.core.errors import SetupError
 from antiphon.core.limits import limit
+from antiphon.services.limits.lockout import LockoutSettings
 from antiphon.services.limits.policies import defaults, policies_of
 from antiphon.services.limits.settings import LimitSettings
 
@@ -82,3 +85,11 @@ def test_production_is_never_without_limits() -> None:
 
     assert [fault.name for fault in off.problems("production")] == ["enabled"]
     assert list(off.problems("development")) == []
+
+
+@pytest.mark.parametrize("wrong", [timedelta(0), timedelta(minutes=16)])
+def test_a_first_wait_is_one_and_not_the_longest(wrong: timedelta) -> None:
+    """Without it guessing would cost nothing."""
+    settings = LockoutSettings(first_time=wrong)
+
+    assert [fault.name for fault in settings.problems("production")] == ["first_time"]

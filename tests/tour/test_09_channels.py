@@ -1,4 +1,9 @@
-"""A channel only shows what happened: actions publish on it, and whoever its door lets in watches."""
+"""A channel only shows what happened: actions publish on it, and whoever its door lets in watches.
+
+An event that cannot reach the store for two seconds is given up, and its call succeeds all the same; every watcher is
+sent `reset` as soon as the store answers, and loads its state again. An application with a database notes the loss
+there, so that it is told even if the process ends before: put the tables of `antiphon.channels_metadata` beside yours.
+"""
 
 from __future__ import annotations
 

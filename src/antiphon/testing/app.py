@@ -32,6 +32,11 @@ BASE = {
     "LOG_LEVEL": "warning",
     # Calls are limited in tests as elsewhere, and the suite itself, which is one address, is over none of the defaults.
     "LIMITS_SCALE": "1000",
+    # A machine that runs many tests at once may take long for what is quick: that is no sign of a store or a database
+    # that is away.
+    "LIMITS_STORE_TIME": "5s",
+    "DATABASE_CONNECT_TIME": "10s",
+    "DATABASE_WAIT": "10s",
 }
 
 

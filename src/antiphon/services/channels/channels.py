@@ -13,10 +13,14 @@ from antiphon.core.context import Context
 from antiphon.core.errors import NotFound
 from antiphon.core.log import Logger
 from antiphon.core.revocation import Revocations, Revoked
+from antiphon.core.runtime import Runtime
+from antiphon.core.service import Background
 from antiphon.services.channels.frames import Member
 from antiphon.services.channels.hub import Hub, Parts
 from antiphon.services.channels.keeper import Keeper
+from antiphon.services.channels.kept import KeptLosses
 from antiphon.services.channels.log import Logs
+from antiphon.services.channels.losses import Losses
 from antiphon.services.channels.messages import topic_keys
 from antiphon.services.channels.presence import Presence
 from antiphon.services.channels.publishing import Outgoing, Sender
@@ -28,7 +32,7 @@ from antiphon.stores.relay import Relay
 _members = msgspec.json.Decoder(list[Member]).decode
 
 
-class Channels(Publisher):
+class Channels(Publisher, Background):
     """Shows events to whoever watches, on every node."""
 
     def __init__(
@@ -42,12 +46,14 @@ class Channels(Publisher):
         *,
         names: MemberNames | None = None,
         revocations: Revocations | None = None,
+        kept: KeptLosses | None = None,
     ) -> None:
         self.settings = settings
         self._logs = Logs(store, settings, ids)
         self._presence = Presence(relay.node, store, settings, clock, names)
         self.hub = Hub(Parts(relay, self._logs, self._presence, settings, clock, log))
-        self.sender = Sender(store, self._logs, settings, clock, log)
+        self.losses = Losses(self._logs, kept, settings, clock, log)
+        self.sender = Sender(store, self._logs, self.losses, settings, clock)
         self._keeper: Keeper | None = None
         self._revocations = revocations
         self._forget: Callable[[], None] | None = None
@@ -123,10 +129,14 @@ class Channels(Publisher):
         elif revoked.what == "unknown":
             self.hub.ask_user(None)
 
+    async def begin(self, runtime: Runtime) -> None:
+        """Begin to tell of events that other processes have lost, and could not tell of before they ended."""
+        self.losses.begin()
+
     async def close(self) -> None:
         """End everything; users have the grace to come back on another node."""
         if self._forget is not None:
             self._forget()
         await self.hub.stop()
-        await self.sender.stop()
+        await self.losses.stop()
         await self._presence.end()

@@ -52,7 +52,7 @@ class Logs:
         self._ids = ids
 
     def token(self) -> str:
-        """A name for one event that no other has: the random part of an id."""
+        """A name for one event, or for one life of a log, that no other has: the random part of an id."""
         return self._ids.uuid7()[-_TOKEN_LETTERS:]
 
     def name(self, keys: TopicKeys) -> str:
@@ -85,8 +85,8 @@ class Logs:
         and the log begins anew.
         """
         args = [
-            self._new_epoch(),
-            self._head_life(channel),
+            self.token(),
+            self.head_life(channel),
             since.epoch if since is not None else "",
             since.offset if since is not None else 0,
             self._settings.missed,
@@ -97,21 +97,28 @@ class Logs:
         entries = [entry[_TOKEN_LETTERS + 1 :] for entry in answer[3]]
         return Answer(Position(answer[0].decode(), int(answer[1])), answer[2].decode(), entries)
 
-    async def renew(self, keys: TopicKeys, channel: AnyChannel) -> None:
-        """Begin the log anew, because an event may be missing from it, and tell every node."""
-        args = [self._new_epoch(), self._head_life(channel), self.name(keys)]
-        await self._store.run(_RENEW, self._keys(keys), args)
+    async def renew(self, keys: TopicKeys, epoch: str, head_life: int) -> None:
+        """Begin the log anew under this epoch, because an event may be missing from it, and tell every node.
+
+        A topic without a log is told of as well. Under the epoch that it has already, nothing happens.
+        """
+        await self._store.run(_RENEW, self._keys(keys), [epoch, head_life, self.name(keys)])
+
+    def head_life(self, channel: AnyChannel) -> int:
+        """For how many milliseconds the store remembers where the log of a topic is, after its last event."""
+        # The head outlives the log, and nodes that watch keep it alive: a quiet topic keeps its epoch.
+        return _millis(channel.replay_for + 4 * self._settings.compare_time)
 
     def _publish(self, event: Appended, *, again: bool) -> tuple[list[str], list[str | bytes | int]]:
         channel = event.channel
         args: list[str | bytes | int] = [
-            self._new_epoch(),
+            self.token(),
             event.entry.before,
             event.entry.after,
             event.token,
             channel.replay,
             _millis(channel.replay_for),
-            self._head_life(channel),
+            self.head_life(channel),
             self.name(event.keys),
             "1" if again else "0",
         ]
@@ -119,13 +126,6 @@ class Logs:
 
     def _keys(self, keys: TopicKeys) -> list[str]:
         return [self._store.key(key) for key in keys.log]
-
-    def _head_life(self, channel: AnyChannel) -> int:
-        # The head outlives the log, and nodes that watch keep it alive: a quiet topic keeps its epoch.
-        return _millis(channel.replay_for + 4 * self._settings.compare_time)
-
-    def _new_epoch(self) -> str:
-        return self.token()
 
 
 def _millis(time: timedelta) -> int:

@@ -28,7 +28,6 @@ from antiphon.core.channel import Position
 ASK = b"a"
 LIVE = b"l"
 EPHEMERAL = b"f"
-RENEWED = b"r"
 NODES = "{nodes}"
 
 # The first byte of a message, as indexing gives it.

@@ -12,8 +12,11 @@ from antiphon.core.log import Logger
 from antiphon.core.revocation import Revocations
 from antiphon.core.service import scoped, service
 from antiphon.services.channels.channels import Channels
+from antiphon.services.channels.kept import kept_losses
 from antiphon.services.channels.publishing import Outgoing
 from antiphon.services.channels.settings import ChannelSettings
+from antiphon.services.database.database import Database
+from antiphon.services.database.schema import Schema
 from antiphon.stores.base import Store
 from antiphon.stores.relay import Relay
 
@@ -28,9 +31,15 @@ async def channels(
     ids: Ids,
     log: Logger,
     names: MemberNames | None,
+    database: Database | None,
+    schema: Schema | None,
 ) -> AsyncIterator[Channels]:
-    """Events, shown to whoever watches. The store must be there when somebody watches, not at the start."""
-    opened = Channels(store, relay, settings, clock, ids, log, names=names, revocations=revocations)
+    """Events, shown to whoever watches. The store must be there when somebody watches, not at the start.
+
+    Losses outlive the process where the application has the tables of `channels_metadata`.
+    """
+    kept = kept_losses(database, schema, clock)
+    opened = Channels(store, relay, settings, clock, ids, log, names=names, revocations=revocations, kept=kept)
     try:
         yield opened
     finally:

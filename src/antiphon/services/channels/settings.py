@@ -37,6 +37,12 @@ class ChannelSettings(Settings, frozen=True):
     lost: Annotated[
         int, Meta(ge=1), doc("How many topics are remembered whose watchers have to be told of a lost event.")
     ] = 10_000
+    keep_time: Annotated[timedelta, doc("How long a call waits until a lost event is noted in the database.")] = (
+        timedelta(seconds=2)
+    )
+    losses_time: Annotated[
+        timedelta, doc("How often a process looks for losses that another one has left in the database.")
+    ] = timedelta(seconds=5)
     linger_time: Annotated[timedelta, doc("How long a node listens on after a topic's last watcher has gone.")] = (
         timedelta(seconds=10)
     )
@@ -60,6 +66,7 @@ class ChannelSettings(Settings, frozen=True):
             yield Fault("lease_time", "must be at least twice channels.renew_time, or living nodes lose their lease")
         if self.held_bytes < 2 * self.event_bytes:
             yield Fault("held_bytes", "must hold at least two events of channels.event_bytes")
-        for name in ("linger_time", "compare_time", "door_time", "gather_time", "renew_time", "look_time"):
+        often = ("losses_time", "linger_time", "compare_time", "door_time", "gather_time", "renew_time", "look_time")
+        for name in often:
             if getattr(self, name) <= timedelta(0):
                 yield Fault(name, "must be longer than 0s")

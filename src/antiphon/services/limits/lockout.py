@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from hashlib import sha256
@@ -12,7 +12,8 @@ from msgspec import Meta
 
 from antiphon.core.clock import Clock
 from antiphon.core.context import Context
-from antiphon.core.errors import InvalidInput, Unavailable
+from antiphon.core.errors import Fault, InvalidInput, Unavailable
+from antiphon.core.info import Environment
 from antiphon.core.limits import LockedOut
 from antiphon.core.settings import Settings, doc
 from antiphon.services.limits.asking import Asker, NoAnswer
@@ -47,9 +48,10 @@ class LockoutSettings(Settings, frozen=True):
     section: ClassVar[str] = "lockout"
 
     free: Annotated[int, Meta(ge=1, le=1_000), doc("The failures of one address at one account that cost nothing.")] = 5
-    most_time: Annotated[timedelta, doc("The longest wait after more of them; the first is a second.")] = timedelta(
-        minutes=15
+    first_time: Annotated[timedelta, doc("The wait after one more of them; each further one doubles it.")] = timedelta(
+        seconds=1
     )
+    most_time: Annotated[timedelta, doc("The longest wait after more of them.")] = timedelta(minutes=15)
     account: Annotated[
         int, Meta(ge=1, le=1_000), doc("The failures an hour at one account, from everywhere, that cost nothing.")
     ] = 50
@@ -67,6 +69,11 @@ class LockoutSettings(Settings, frozen=True):
         int, Meta(ge=100, le=1_000_000), doc("The counters that a process keeps while the store is away.")
     ] = 10_000
 
+    def problems(self, environment: Environment) -> Iterable[Fault]:
+        """A first wait that is none, or longer than the longest."""
+        if not timedelta(0) < self.first_time <= self.most_time:
+            yield Fault("first_time", "must be longer than 0s, and not longer than lockout.most_time")
+
 
 class _Slot(NamedTuple):
     """Doors of one guess that are decided in one step, and what a right guess does to each."""
@@ -83,11 +90,11 @@ class Lockout:
         self._asker = asker
         self._clock = clock
         self._local = LocalGuesses(settings.kept)
-        hour, second, quiet = _micros(timedelta(hours=1)), _MICROS, _micros(settings.quiet_time)
+        hour, first, quiet = _micros(timedelta(hours=1)), _micros(settings.first_time), _micros(settings.quiet_time)
         long, short = _micros(settings.most_time), _micros(settings.account_time)
         shut = _micros(settings.address_time)
-        self._pair = Rule(settings.free, _micros(_FOR_EVER), second, long, quiet)
-        self._account = Rule(settings.account, hour, second, short, quiet)
+        self._pair = Rule(settings.free, _micros(_FOR_EVER), first, long, quiet)
+        self._account = Rule(settings.account, hour, first, short, quiet)
         self._address = Rule(settings.address, hour, shut, shut, hour + shut)
 
     @asynccontextmanager

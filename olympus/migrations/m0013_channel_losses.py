@@ -1,0 +1,21 @@
+"""Events of channels that could not be sent, until their watchers have been told."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "m0013_channel_losses"
+down_revision = "m0012_scanned_files"
+
+
+def upgrade() -> None:
+    """Make the table."""
+    op.create_table(
+        "channel_losses",
+        sa.Column("topic", sa.String(length=512), nullable=False),
+        sa.Column("epoch", sa.String(length=16), nullable=False),
+        sa.Column("head_life", sa.BigInteger(), nullable=False),
+        sa.Column("lost_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("topic", name=op.f("pk_channel_losses")),
+    )
