@@ -24,7 +24,6 @@ CRYPTOGRAPHY = {"hashlib", "hmac", "secrets", "ssl", "joserfc", "argon2"}
 
 WEAK = {"md5", "sha1", "hashlib.md5", "hashlib.sha1", "hashlib.new"}
 CHANCE = {
-    "services/channels/losses.py",
     "stores/relay.py", "services/database/notices.py", "services/channels/hub.py", "services/streams/supervisor.py",
     "transports/worker/outcomes.py", "transports/websocket/desk.py", "wire/trace.py", "client/client.py",
     "core/clock.py",

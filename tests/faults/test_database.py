@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
@@ -15,6 +15,7 @@ from sqlalchemy import MetaData, insert, select, text
 from antiphon.core.errors import SetupError, Unavailable
 from antiphon.core.health import Health
 from antiphon.services.database import Database, DatabaseAway, Schema
+from antiphon.services.database.ends import Outcome
 from antiphon.testing.engines import PostgresServer
 from antiphon.testing.waiting import wait_until
 from tests.services.database_stage import Lines, counters, opened
@@ -124,11 +125,16 @@ async def test_a_connection_lost_in_the_middle_undoes_the_transaction(server: Po
 
 
 async def test_losing_the_server_at_the_commit_leaves_the_outcome_unknown(server: PostgresServer) -> None:
-    """COMMIT may have arrived: whoever keeps the write must ask before it is written again."""
+    """COMMIT may have arrived: whoever keeps the write must ask before it is written again. Who waits is told so."""
+    told: list[Outcome] = []
     async with opened(await server.create_database()) as database:
+
+        async def tell(items: Sequence[None], outcome: Outcome) -> None:
+            told.append(outcome)
 
         async def action() -> None:
             async with database.transaction(write=True) as work:
+                work.when_ended(tell, None)
                 await work.execute(insert(counters), {"id": 1, "value": 0})
                 await server.kill()
 
@@ -136,6 +142,7 @@ async def test_losing_the_server_at_the_commit_leaves_the_outcome_unknown(server
             await action()
 
     assert caught.value.outcome_unknown
+    assert told == ["unknown"]
 
 
 async def test_a_reading_call_that_has_its_rows_does_not_fail_at_its_end(server: PostgresServer) -> None:

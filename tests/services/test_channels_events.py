@@ -330,10 +330,45 @@ async def add_and_post(ctx: Context, number: int) -> None:
     await ctx.get(Work).execute(insert(counters), {"id": number, "value": 0})
 
 
+@action("numbers:halves", allow(anyone))
+async def add_in_halves(ctx: Context, number: int) -> None:
+    """Publish and commit, publish in a savepoint that fails, and fail after another publishing."""
+    work = ctx.get(Work)
+    await board().publish(ctx, Posted("kept"))
+    await work.execute(insert(counters), {"id": number, "value": 0})
+    try:
+        async with work.savepoint():
+            await board().publish(ctx, Posted("undone"))
+            raise NotFound
+    except NotFound:
+        await work.commit()
+    await board().publish(ctx, Posted("failed"))
+    raise Forbidden
+
+
 @action("numbers:all", allow(anyone))
 async def numbers(ctx: Context) -> list[int]:
     """The numbers that are committed."""
     return [*await ctx.get(Work).scalars(select(counters.c.id))]
+
+
+async def test_an_event_goes_the_way_of_its_transaction(
+    valkey: ValkeyServer, store_prefix: str, database_url: str
+) -> None:
+    """What was committed is shown, though the call fails later; what a savepoint or the failure undoes is not."""
+    environ = {**QUICK, "DATABASE_URL": database_url}
+    async with node(
+        valkey.url, store_prefix, environ, more=(add_in_halves, numbers), needs=[Work], values=[SCHEMA]
+    ) as here:
+        screen = here.screen()
+        await screen.watch("board")
+
+        with pytest.raises(Forbidden):
+            await here.run(add_in_halves, number=7)
+        await here.post("after")
+
+        await screen.sees("kept", "after")
+        assert await here.run(numbers) == [7]
 
 
 async def test_an_event_is_shown_after_the_commit(valkey: ValkeyServer, store_prefix: str, database_url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from time import monotonic
 
@@ -83,6 +84,35 @@ async def test_a_call_does_not_fail_with_the_store(server: ValkeyServer) -> None
 
         assert monotonic() - began < LONG
         assert here.channels.losses.events == 1
+
+
+async def test_a_cancelled_call_does_not_take_its_event_with_it(server: ValkeyServer) -> None:
+    """It had succeeded when it was cancelled: what it published is sent, or told to be missing, all the same."""
+    async with node(server.url, "t", PATIENT) as here:
+        screen = await watching(here)
+        server.pause()
+        call = asyncio.create_task(here.post("still shown"))
+        await wait_until(lambda: here.channels.sender.sending, "it never came to publishing")
+
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        server.resume()
+
+        await screen.sees("still shown", within=LONG)
+
+
+async def test_a_stop_waits_for_what_is_being_sent(server: ValkeyServer) -> None:
+    """For its time: then it is given up and counted, and nothing is left running."""
+    async with node(server.url, "t", AWAY) as here:
+        await server.kill()
+        call = asyncio.create_task(here.post("lost"))
+        await wait_until(lambda: here.channels.sender.sending, "it never came to publishing")
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    assert here.channels.losses.events == 1
 
 
 async def test_a_lost_event_is_told_as_soon_as_the_store_answers(server: ValkeyServer) -> None:

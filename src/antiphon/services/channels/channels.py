@@ -138,5 +138,6 @@ class Channels(Publisher, Background):
         if self._forget is not None:
             self._forget()
         await self.hub.stop()
+        await self.sender.stop()
         await self.losses.stop()
         await self._presence.end()

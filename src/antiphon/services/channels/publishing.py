@@ -17,6 +17,7 @@ from antiphon.services.channels.losses import Losses
 from antiphon.services.channels.messages import ASK, LIVE, TopicKeys, ephemeral_message, topic_keys
 from antiphon.services.channels.settings import ChannelSettings
 from antiphon.services.database.database import Database
+from antiphon.services.database.ends import Outcome
 from antiphon.services.database.work import Work
 from antiphon.stores.base import Store
 
@@ -36,28 +37,42 @@ type Item = Appended | Said
 
 
 class Outgoing:
-    """What one call has published: sent after its transaction, forgotten when it fails."""
+    """What one call has published: sent when its transaction has committed, forgotten when that is undone.
 
-    __slots__ = ("_items", "_sender")
+    Without a database, when the call has ended well.
+    """
+
+    __slots__ = ("_items", "_sender", "_work")
 
     def __init__(self, ctx: Context, sender: Sender) -> None:
         self._items: list[Item] = []
         self._sender = sender
-        if ctx.runtime.find(Database) is not None:
-            # Steps at the end run in the order in which they were registered, and the commit must come first.
-            ctx.get(Work)
-        ctx.at_end(self._end)
+        self._work = ctx.get(Work) if ctx.runtime.find(Database) is not None else None
+        if self._work is None:
+            ctx.at_end(self._call_ended)
 
     def add(self, ctx: Context, topic: Topic[msgspec.Struct], event: msgspec.Struct) -> None:
         """Take an event. It is encoded now, so that it shows what was true when it was published."""
-        self._items.append(self._sender.item(ctx.caller.tenant_id, ctx.caller.id, topic, event))
+        self._take(self._sender.item(ctx.caller.tenant_id, ctx.caller.id, topic, event))
 
     def ask(self, ctx: Context, topic: Topic[msgspec.Struct], user_id: str) -> None:
         """Have the door asked again."""
         keys = topic_keys(ctx.caller.tenant_id, topic.name)
-        self._items.append(Said(keys, ASK + user_id.encode(), topic.channel))
+        self._take(Said(keys, ASK + user_id.encode(), topic.channel))
 
-    async def _end(self, error: BaseException | None) -> None:
+    def _take(self, item: Item) -> None:
+        if self._work is not None:
+            self._work.when_ended(self._transaction_ended, item)
+        else:
+            self._items.append(item)
+
+    async def _transaction_ended(self, items: Sequence[Item], outcome: Outcome) -> None:
+        if outcome == "committed":
+            await self._sender.send(items)
+        else:
+            await self._sender.losses.lose(items)
+
+    async def _call_ended(self, error: BaseException | None) -> None:
         items, self._items = self._items, []
         if error is None and items:
             await self._sender.send(items)
@@ -72,6 +87,7 @@ class Sender:
         self.settings = settings
         self._store = store
         self._clock = clock
+        self._sending: set[asyncio.Task[None]] = set()
 
     def item(self, tenant_id: str, user_id: str, topic: Topic[msgspec.Struct], event: msgspec.Struct) -> Item:
         """An event as it is sent, for the watchers in this tenant. Raises TooLarge, and TypeError for a foreign one."""
@@ -89,7 +105,25 @@ class Sender:
         return Said(keys, LIVE + entry.plain, channel)
 
     async def send(self, items: Sequence[Item]) -> None:
-        """Tell the nodes, in order. It never raises: the call has succeeded, whatever becomes of this."""
+        """Tell the nodes, in order. The call has succeeded, whatever becomes of this: it fails for nothing here.
+
+        A call that is cancelled meanwhile does not take its events with it.
+        """
+        sending = asyncio.create_task(self._send(items))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+        await asyncio.shield(sending)
+
+    @property
+    def sending(self) -> int:
+        """How many calls have events on their way."""
+        return len(self._sending)
+
+    async def stop(self) -> None:
+        """Wait for what is being sent, which takes a bounded time."""
+        await asyncio.gather(*self._sending, return_exceptions=True)
+
+    async def _send(self, items: Sequence[Item]) -> None:
         kept = [item for item in items if isinstance(item, Appended)]
         said = [item for item in items if isinstance(item, Said)]
         if kept and not await self._append(kept):

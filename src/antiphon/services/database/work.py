@@ -29,6 +29,7 @@ from antiphon.core.errors import Defect, TimedOut
 from antiphon.services.database.address import Engine
 from antiphon.services.database.codes import STALE_PLAN, code_of, is_away
 from antiphon.services.database.driver import Limits
+from antiphon.services.database.ends import Ends, Outcome, WhenEnded
 from antiphon.services.database.errors import When
 from antiphon.services.database.reach import EVERYBODY, NOWHERE, Reach
 from antiphon.services.database.transaction import Transaction
@@ -54,10 +55,10 @@ class Work:
     """
 
     __slots__ = (
-        "_after",
         "_before",
         "_database",
         "_ender",
+        "_ends",
         "_nested",
         "_open",
         "_reach",
@@ -86,7 +87,7 @@ class Work:
         self._nested = 0
         self._wrote = False
         self._before: list[tuple[BeforeCommit, Any]] = []
-        self._after: list[AfterCommit] = []
+        self._ends = Ends(database.log)
         self._ender: asyncio.Task[Any] | None = None
 
     @property
@@ -141,13 +142,14 @@ class Work:
         """Undo only this block when something in it fails; the error goes on, and the work can be used after it."""
         name = f"antiphon_{self._nested + 1}"
         await self._execute(text(f"SAVEPOINT {name}"), None, None)
-        before, after = len(self._before), len(self._after)
+        before, ends = len(self._before), len(self._ends)
         self._nested += 1
         try:
             yield
             self._refuse_if_spoiled()
         except BaseException:
-            del self._before[before:], self._after[after:]
+            del self._before[before:]
+            self._ends.forget(ends)
             if self._open is not None:
                 self._spoiled = None
                 self._open.forget_wall()
@@ -175,7 +177,19 @@ class Work:
         For what others may only hear of when it is true, such as a published event. A failure is logged and does not
         fail the call, because what it did stands.
         """
-        self._after.append(callback)
+
+        async def if_committed(_: Sequence[None], outcome: Outcome) -> None:
+            if outcome == "committed":
+                await callback()
+
+        self.when_ended(if_committed, None)
+
+    def when_ended[T](self, tell: WhenEnded[T], item: T) -> None:
+        """Call `tell(items, outcome)` after the transaction, unless it is undone: what a rollback forgets, it forgets.
+
+        It is called once with all the items that were given for it, in their order. A failure is logged.
+        """
+        self._ends.add(tell, item)
 
     def before_commit[T](self, write: Callable[[Work, Sequence[T]], Awaitable[None]], item: T) -> None:
         """Call `write(work, items)` within the transaction, as the last thing before its COMMIT.
@@ -194,9 +208,9 @@ class Work:
         async with self._turn:
             if self._before:
                 await self._finish_up()
-            after, self._after = self._after, []
             spoiled = self._spoiled is not None
             opened, self._open = self._open, None
+            ends, self._ends = self._ends, Ends(self._database.log)
             self._spoiled = None
             if spoiled or not self.write:
                 if opened is not None:
@@ -204,12 +218,8 @@ class Work:
                 if spoiled:
                     raise _defect()
             elif opened is not None:
-                await self._commit(opened)
-        for callback in after:
-            try:
-                await callback()
-            except Exception as error:  # noqa: BLE001  # the commit stands, whatever happens to those who hear of it
-                self._database.log.error("database.after_commit_failed", error=error)
+                await self._commit(opened, ends)
+        await ends.tell("committed")
 
     async def rollback(self) -> None:
         """Undo what was not committed and give the connection back."""
@@ -302,16 +312,18 @@ class Work:
         opened, self._open = self._open, None
         self._spoiled = None
         self._before.clear()
-        self._after.clear()
+        self._ends.forget()
         if opened is not None:
             await opened.undo()
 
-    async def _commit(self, opened: Transaction) -> None:
+    async def _commit(self, opened: Transaction, ends: Ends) -> None:
         try:
             await opened.commit(self._limits())
         except BaseException as error:  # noqa: BLE001  # it is raised again, in the caller's terms
             await opened.undo()
             problem = self._database.told(error, When(writing=True, committing=True))
+            if isinstance(error, asyncio.CancelledError) or getattr(problem, "outcome_unknown", False):
+                await ends.tell("unknown")
             raise problem from problem.__cause__
 
     def _limits(self) -> Limits:
@@ -349,6 +361,9 @@ class Within(Work):
 
     def after_commit(self, callback: AfterCommit) -> None:
         self._within.after_commit(callback)
+
+    def when_ended[T](self, tell: WhenEnded[T], item: T) -> None:
+        self._within.when_ended(tell, item)
 
     def before_commit[T](self, write: Callable[[Work, Sequence[T]], Awaitable[None]], item: T) -> None:
         self._within.before_commit(write, item)
