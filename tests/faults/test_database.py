@@ -129,7 +129,7 @@ async def test_losing_the_server_at_the_commit_leaves_the_outcome_unknown(server
     told: list[Outcome] = []
     async with opened(await server.create_database()) as database:
 
-        async def tell(items: Sequence[None], outcome: Outcome) -> None:
+        def tell(items: Sequence[None], outcome: Outcome) -> None:
             told.append(outcome)
 
         async def action() -> None:

@@ -7,14 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
-from sqlalchemy import insert, select
 
 from antiphon.core.access import allow, anyone
 from antiphon.core.action import action
 from antiphon.core.channel import Position
 from antiphon.core.context import Context
-from antiphon.core.errors import CallError, Conflict, Defect, Forbidden, NotFound, NotSignedIn
-from antiphon.services.database import Work
+from antiphon.core.errors import CallError, Defect, Forbidden, NotFound, NotSignedIn
 from antiphon.stores.base import Store
 from antiphon.testing.engines import ValkeyServer
 from antiphon.testing.waiting import wait_until
@@ -35,7 +33,6 @@ from tests.services.channel_stage import (
     type_something,
     user,
 )
-from tests.services.database_stage import SCHEMA, counters
 
 
 @pytest.fixture
@@ -321,71 +318,3 @@ async def test_a_bare_call_within_a_call_waits_for_the_outer_end(nodes: tuple[No
     await here.run(outer, fails=False)
 
     await screen.sees("inner")
-
-
-@action("numbers:post", allow(anyone))
-async def add_and_post(ctx: Context, number: int) -> None:
-    """Publish first, and write then."""
-    await board().publish(ctx, Posted(str(number)))
-    await ctx.get(Work).execute(insert(counters), {"id": number, "value": 0})
-
-
-@action("numbers:halves", allow(anyone))
-async def add_in_halves(ctx: Context, number: int) -> None:
-    """Publish and commit, publish in a savepoint that fails, and fail after another publishing."""
-    work = ctx.get(Work)
-    await board().publish(ctx, Posted("kept"))
-    await work.execute(insert(counters), {"id": number, "value": 0})
-    try:
-        async with work.savepoint():
-            await board().publish(ctx, Posted("undone"))
-            raise NotFound
-    except NotFound:
-        await work.commit()
-    await board().publish(ctx, Posted("failed"))
-    raise Forbidden
-
-
-@action("numbers:all", allow(anyone))
-async def numbers(ctx: Context) -> list[int]:
-    """The numbers that are committed."""
-    return [*await ctx.get(Work).scalars(select(counters.c.id))]
-
-
-async def test_an_event_goes_the_way_of_its_transaction(
-    valkey: ValkeyServer, store_prefix: str, database_url: str
-) -> None:
-    """What was committed is shown, though the call fails later; what a savepoint or the failure undoes is not."""
-    environ = {**QUICK, "DATABASE_URL": database_url}
-    async with node(
-        valkey.url, store_prefix, environ, more=(add_in_halves, numbers), needs=[Work], values=[SCHEMA]
-    ) as here:
-        screen = here.screen()
-        await screen.watch("board")
-
-        with pytest.raises(Forbidden):
-            await here.run(add_in_halves, number=7)
-        await here.post("after")
-
-        await screen.sees("kept", "after")
-        assert await here.run(numbers) == [7]
-
-
-async def test_an_event_is_shown_after_the_commit(valkey: ValkeyServer, store_prefix: str, database_url: str) -> None:
-    """Whoever hears of a row finds it, even if it was published before it was written; a rollback shows nothing."""
-    environ = {**QUICK, "DATABASE_URL": database_url}
-    async with node(
-        valkey.url, store_prefix, environ, more=(add_and_post, numbers), needs=[Work], values=[SCHEMA]
-    ) as here:
-        screen = here.screen()
-        await screen.watch("board")
-
-        await here.run(add_and_post, number=7)
-        await screen.sees("7")
-        found = await here.run(numbers)
-        with pytest.raises(Conflict):
-            await here.run(add_and_post, number=7)
-        await here.post("after")
-
-        await screen.sees("7", "after")
-        assert found == [7]

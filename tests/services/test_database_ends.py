@@ -14,35 +14,37 @@ from tests.services.database_stage import counters, opened
 
 
 class Listener:
-    """Hears how transactions end."""
+    """Hears how transactions end, and remembers it in a list that several may share."""
 
-    def __init__(self) -> None:
-        self.heard: list[tuple[list[str], Outcome]] = []
+    def __init__(self, name: str, heard: list[tuple[str, list[str], Outcome]]) -> None:
+        self.name = name
+        self.heard = heard
 
-    async def tell(self, items: Sequence[str], outcome: Outcome) -> None:
+    def tell(self, items: Sequence[str], outcome: Outcome) -> None:
         """The end of one transaction."""
-        self.heard.append(([*items], outcome))
+        self.heard.append((self.name, [*items], outcome))
 
 
 async def test_each_is_told_once_of_all_its_items(database_url: str) -> None:
     """In the order in which they were given, and whoever gave first is told first."""
-    one, two = Listener(), Listener()
+    heard: list[tuple[str, list[str], Outcome]] = []
+    one, two = Listener("one", heard), Listener("two", heard)
     async with opened(database_url) as database, database.transaction(write=True) as work:
-        for listener, item in ((one, "a"), (two, "b"), (one, "c")):
+        for listener, item in ((two, "a"), (one, "b"), (two, "c")):
             work.when_ended(listener.tell, item)
         await work.execute(insert(counters), {"id": 1, "value": 0})
-        assert one.heard == []
+        assert heard == []
         await work.commit()
 
-        assert (one.heard, two.heard) == ([(["a", "c"], "committed")], [(["b"], "committed")])
+        assert heard == [("two", ["a", "c"], "committed"), ("one", ["b"], "committed")]
         work.when_ended(one.tell, "later")
 
-    assert one.heard[1:] == [(["later"], "committed")]
+    assert heard[2:] == [("one", ["later"], "committed")]
 
 
 async def test_what_is_undone_is_forgotten(database_url: str) -> None:
     """By a savepoint its own items, by a rollback all of them."""
-    listener = Listener()
+    listener = Listener("one", [])
     async with opened(database_url) as database, database.transaction(write=True) as work:
 
         async def fails() -> None:
@@ -59,12 +61,12 @@ async def test_what_is_undone_is_forgotten(database_url: str) -> None:
         work.when_ended(listener.tell, "undone")
         await work.rollback()
 
-    assert listener.heard == [(["before", "after"], "committed")]
+    assert listener.heard == [("one", ["before", "after"], "committed")]
 
 
 async def test_a_commit_that_is_cancelled_has_an_unknown_outcome(database_url: str) -> None:
     """Nobody has waited for the answer, so nobody can say what it was."""
-    listener = Listener()
+    listener = Listener("one", [])
     async with opened(database_url) as database:
         async with database.transaction(write=True) as work:
             work.when_ended(listener.tell, "a")
@@ -76,4 +78,4 @@ async def test_a_commit_that_is_cancelled_has_an_unknown_outcome(database_url: s
             with pytest.raises(asyncio.CancelledError):
                 await committing
 
-    assert listener.heard == [(["a"], "unknown")]
+    assert listener.heard == [("one", ["a"], "unknown")]

@@ -266,7 +266,7 @@ async def test_a_callback_that_fails_does_not_fail_what_was_committed(database_u
 
         assert await numbers(database) == [1]
     assert heard == ["committed"]
-    assert "database.callback_failed" in lines.events
+    assert "database.after_commit_failed" in lines.events
 
 
 async def test_tasks_may_share_a_work(database_url: str) -> None:

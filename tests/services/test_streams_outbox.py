@@ -250,8 +250,8 @@ async def test_what_is_left_is_measured(app: TestApp) -> None:
     await app.call(write, "b2", target="sheet:b")
 
     def measured() -> bool:
-        depth = outbox_of(app).counts.depth
-        return depth.rows == 1 and depth.oldest_at is not None
+        counts = outbox_of(app).counts
+        return counts.sent == 1 and counts.depth.rows == 1 and counts.depth.oldest_at is not None
 
     await wait_until(measured, "the row that waits was never counted", within=20.0)
     registry = CollectorRegistry()

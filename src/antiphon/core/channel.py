@@ -133,15 +133,16 @@ class Topic(Generic[E_contra]):
         self.name = name
 
     async def publish(self, ctx: Context, event: E_contra) -> None:
-        """Show an event to everybody who watches, once the call has succeeded and its data is committed.
+        """Show an event to everybody who watches, at the end of the call, if the data that it is about is committed.
 
-        A call that fails shows nothing. Raises TooLarge for an event over `channels.event_bytes`. A store that is away
-        does not fail the call: the watchers are told that they missed something as soon as it is back.
+        What is rolled back, as by a call that fails, shows nothing; without a database a call that fails shows nothing.
+        Raises TooLarge for an event over `channels.event_bytes`. A store that is away does not fail the call: the
+        watchers are told that they missed something as soon as it is back.
         """
         await ctx.get(Publisher).publish(ctx, self, event)
 
     async def ask_again(self, ctx: Context, user_id: str) -> None:
-        """Ask the door again for this user, on every node, once the call has succeeded."""
+        """Ask the door again for this user, on every node, at the end of the call, as an event is shown."""
         await ctx.get(Publisher).ask_again(ctx, self, user_id)
 
     async def position(self, ctx: Context) -> Position:

@@ -53,7 +53,7 @@ class Channels(Publisher, Background):
         self._presence = Presence(relay.node, store, settings, clock, names)
         self.hub = Hub(Parts(relay, self._logs, self._presence, settings, clock, log))
         self.losses = Losses(self._logs, kept, settings, clock, log)
-        self.sender = Sender(store, self._logs, self.losses, settings, clock)
+        self.sender = Sender(store, self._logs, self.losses, settings, clock, log)
         self._keeper: Keeper | None = None
         self._revocations = revocations
         self._forget: Callable[[], None] | None = None

@@ -23,7 +23,7 @@ _KEEP = text(
 _WHY = "the loss of an event is no tenant's: any process tells the watchers"
 
 _COLUMNS = channel_losses.c
-_READ = select(_COLUMNS.topic, _COLUMNS.epoch, _COLUMNS.head_life).order_by(_COLUMNS.lost_at)
+_READ = select(_COLUMNS.topic, _COLUMNS.epoch, _COLUMNS.head_life).order_by(_COLUMNS.topic)
 _FORGET = delete(channel_losses).where(
     _COLUMNS.topic == bindparam("its_topic"), _COLUMNS.epoch == bindparam("its_epoch")
 )
@@ -58,10 +58,10 @@ class KeptLosses:
         async with self._database.transaction(write=True) as work:
             await work.unscoped(_WHY).execute(_KEEP, rows)
 
-    async def read(self, count: int) -> list[Loss]:
-        """The oldest losses of every process, `count` of them at most."""
+    async def read(self, count: int, *, after: str = "") -> list[Loss]:
+        """The losses of every process, `count` of them at most: the first ones behind this topic."""
         async with self._database.transaction() as work:
-            rows = await work.execute(_READ.limit(count))
+            rows = await work.execute(_READ.where(_COLUMNS.topic > after).limit(count))
         return [Loss(TopicKeys(row.topic), row.epoch, row.head_life) for row in rows]
 
     async def forget(self, losses: Sequence[Loss]) -> None:

@@ -34,6 +34,11 @@ class Appended(NamedTuple):
     entry: Entry
     token: str
 
+    @property
+    def is_missed(self) -> bool:
+        """Whether watchers have to learn that they missed it."""
+        return True
+
 
 class Answer(NamedTuple):
     """Where a log is, and what came after a position."""

@@ -29,7 +29,7 @@ from antiphon.core.errors import Defect, TimedOut
 from antiphon.services.database.address import Engine
 from antiphon.services.database.codes import STALE_PLAN, code_of, is_away
 from antiphon.services.database.driver import Limits
-from antiphon.services.database.ends import Ends, Outcome, WhenEnded
+from antiphon.services.database.ends import Ends, WhenEnded
 from antiphon.services.database.errors import When
 from antiphon.services.database.reach import EVERYBODY, NOWHERE, Reach
 from antiphon.services.database.transaction import Transaction
@@ -55,6 +55,7 @@ class Work:
     """
 
     __slots__ = (
+        "_after",
         "_before",
         "_database",
         "_ender",
@@ -87,7 +88,8 @@ class Work:
         self._nested = 0
         self._wrote = False
         self._before: list[tuple[BeforeCommit, Any]] = []
-        self._ends = Ends(database.log)
+        self._after: list[AfterCommit] = []
+        self._ends = Ends()
         self._ender: asyncio.Task[Any] | None = None
 
     @property
@@ -142,13 +144,13 @@ class Work:
         """Undo only this block when something in it fails; the error goes on, and the work can be used after it."""
         name = f"antiphon_{self._nested + 1}"
         await self._execute(text(f"SAVEPOINT {name}"), None, None)
-        before, ends = len(self._before), len(self._ends)
+        before, after, ends = len(self._before), len(self._after), len(self._ends)
         self._nested += 1
         try:
             yield
             self._refuse_if_spoiled()
         except BaseException:
-            del self._before[before:]
+            del self._before[before:], self._after[after:]
             self._ends.forget(ends)
             if self._open is not None:
                 self._spoiled = None
@@ -177,17 +179,12 @@ class Work:
         For what others may only hear of when it is true, such as a published event. A failure is logged and does not
         fail the call, because what it did stands.
         """
-
-        async def if_committed(_: Sequence[None], outcome: Outcome) -> None:
-            if outcome == "committed":
-                await callback()
-
-        self.when_ended(if_committed, None)
+        self._after.append(callback)
 
     def when_ended[T](self, tell: WhenEnded[T], item: T) -> None:
-        """Call `tell(items, outcome)` after the transaction, unless it is undone: what a rollback forgets, it forgets.
+        """Call `tell(items, outcome)` when the transaction has ended, unless it is undone.
 
-        It is called once with all the items that were given for it, in their order. A failure is logged.
+        It gets all the items that were given for it, in order, whatever becomes of the call. It must not raise.
         """
         self._ends.add(tell, item)
 
@@ -210,7 +207,8 @@ class Work:
                 await self._finish_up()
             spoiled = self._spoiled is not None
             opened, self._open = self._open, None
-            ends, self._ends = self._ends, Ends(self._database.log)
+            after, self._after = self._after, []
+            ends, self._ends = self._ends, Ends()
             self._spoiled = None
             if spoiled or not self.write:
                 if opened is not None:
@@ -219,7 +217,12 @@ class Work:
                     raise _defect()
             elif opened is not None:
                 await self._commit(opened, ends)
-        await ends.tell("committed")
+            ends.tell("committed")
+        for callback in after:
+            try:
+                await callback()
+            except Exception as error:  # noqa: BLE001  # the commit stands, whatever happens to those who hear of it
+                self._database.log.error("database.after_commit_failed", error=error)
 
     async def rollback(self) -> None:
         """Undo what was not committed and give the connection back."""
@@ -232,8 +235,6 @@ class Work:
             await self.commit()
         else:
             await self.rollback()
-
-    # How it is done
 
     def _wall(self) -> str | None:
         """Whose rows are in reach, for a database that asks; None for one that does not."""
@@ -312,6 +313,7 @@ class Work:
         opened, self._open = self._open, None
         self._spoiled = None
         self._before.clear()
+        self._after.clear()
         self._ends.forget()
         if opened is not None:
             await opened.undo()
@@ -320,10 +322,10 @@ class Work:
         try:
             await opened.commit(self._limits())
         except BaseException as error:  # noqa: BLE001  # it is raised again, in the caller's terms
-            await opened.undo()
             problem = self._database.told(error, When(writing=True, committing=True))
             if isinstance(error, asyncio.CancelledError) or getattr(problem, "outcome_unknown", False):
-                await ends.tell("unknown")
+                ends.tell("unknown")
+            await opened.undo()
             raise problem from problem.__cause__
 
     def _limits(self) -> Limits:
