@@ -200,6 +200,14 @@ async def test_who_may_do_it_anywhere_enters_any_tenant(olympus: Olympus) -> Non
 
 # Beside a server
 
+SERVED = {
+    "HTTP_PORT": "0",
+    "SESSION_COOKIE_SECURE": "false",
+    "LOG_LEVEL": "warning",
+    # A minute that ends during a test must not post a greeting into it.
+    "WORKER_SCHEDULES": "false",
+}
+
 
 @asynccontextmanager
 async def served(folder: Path, *words: str) -> AsyncGenerator[tuple[HttpClient, list[str]]]:
@@ -207,7 +215,7 @@ async def served(folder: Path, *words: str) -> AsyncGenerator[tuple[HttpClient, 
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", *words),
         cwd=folder,
-        env=environment({"HTTP_PORT": "0", "SESSION_COOKIE_SECURE": "false", "LOG_LEVEL": "warning"}),
+        env=environment(SERVED),
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stderr is not None
