@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 from sqlalchemy import insert, select
 
@@ -11,7 +13,7 @@ from antiphon.core.context import Context
 from antiphon.core.errors import Conflict, Forbidden, NotFound
 from antiphon.services.database import Work
 from antiphon.testing.engines import ValkeyServer
-from tests.services.channel_stage import QUICK, Posted, board, node
+from tests.services.channel_stage import QUICK, Node, Posted, Screen, board, node
 from tests.services.database_stage import SCHEMA, counters
 
 
@@ -61,56 +63,48 @@ async def numbers(ctx: Context) -> list[int]:
     return [*await ctx.get(Work).scalars(select(counters.c.id))]
 
 
-async def test_an_event_goes_the_way_of_its_transaction(
-    valkey: ValkeyServer, store_prefix: str, database_url: str
-) -> None:
+@pytest.fixture
+async def here(valkey: ValkeyServer, store_prefix: str, database_url: str) -> AsyncIterator[Node]:
+    """A node with a database."""
+    environ = {**QUICK, "DATABASE_URL": database_url}
+    actions = (add_and_post, add_in_halves, add_and_post_behind, numbers)
+    async with node(valkey.url, store_prefix, environ, more=actions, needs=[Work], values=[SCHEMA]) as running:
+        yield running
+
+
+@pytest.fixture
+async def screen(here: Node) -> Screen:
+    """Somebody who watches the board."""
+    watching = here.screen()
+    await watching.watch("board")
+    return watching
+
+
+async def test_an_event_goes_the_way_of_its_transaction(here: Node, screen: Screen) -> None:
     """What was committed is shown, though the call fails later; what a savepoint or the failure undoes is not."""
-    environ = {**QUICK, "DATABASE_URL": database_url}
-    async with node(
-        valkey.url, store_prefix, environ, more=(add_in_halves, numbers), needs=[Work], values=[SCHEMA]
-    ) as here:
-        screen = here.screen()
-        await screen.watch("board")
+    with pytest.raises(Forbidden):
+        await here.run(add_in_halves, number=7)
+    await here.post("after")
 
-        with pytest.raises(Forbidden):
-            await here.run(add_in_halves, number=7)
-        await here.post("after")
-
-        await screen.sees("kept", "after")
-        assert await here.run(numbers) == [7]
+    await screen.sees("kept", "after")
+    assert await here.run(numbers) == [7]
 
 
-async def test_an_event_behind_the_commit_is_shown_as_well(
-    valkey: ValkeyServer, store_prefix: str, database_url: str
-) -> None:
+async def test_an_event_behind_the_commit_is_shown_as_well(here: Node, screen: Screen) -> None:
     """It has no transaction to wait for."""
-    environ = {**QUICK, "DATABASE_URL": database_url}
-    async with node(
-        valkey.url, store_prefix, environ, more=(add_and_post_behind,), needs=[Work], values=[SCHEMA]
-    ) as here:
-        screen = here.screen()
-        await screen.watch("board")
+    await here.run(add_and_post_behind, number=7)
 
-        await here.run(add_and_post_behind, number=7)
-
-        await screen.sees("by the action", "by a callback", "by a step")
+    await screen.sees("by the action", "by a callback", "by a step")
 
 
-async def test_an_event_is_shown_after_the_commit(valkey: ValkeyServer, store_prefix: str, database_url: str) -> None:
+async def test_an_event_is_shown_after_the_commit(here: Node, screen: Screen) -> None:
     """Whoever hears of a row finds it, even if it was published before it was written; a rollback shows nothing."""
-    environ = {**QUICK, "DATABASE_URL": database_url}
-    async with node(
-        valkey.url, store_prefix, environ, more=(add_and_post, numbers), needs=[Work], values=[SCHEMA]
-    ) as here:
-        screen = here.screen()
-        await screen.watch("board")
-
+    await here.run(add_and_post, number=7)
+    await screen.sees("7")
+    found = await here.run(numbers)
+    with pytest.raises(Conflict):
         await here.run(add_and_post, number=7)
-        await screen.sees("7")
-        found = await here.run(numbers)
-        with pytest.raises(Conflict):
-            await here.run(add_and_post, number=7)
-        await here.post("after")
+    await here.post("after")
 
-        await screen.sees("7", "after")
-        assert found == [7]
+    await screen.sees("7", "after")
+    assert found == [7]

@@ -45,6 +45,8 @@ async def test_a_server_is_settled_and_a_test_is_not(tmp_path: Path, environment
     said, _ = await process.communicate()
     before, serving, after = json.loads(said.splitlines()[-1])
 
-    # Python 3.12 begins with some hundred objects of its own.
-    assert max(before, after) < 1_000
-    assert (serving > 10_000) is (environment == "development")
+    # Python 3.12 begins with some hundred objects of its own, which are taken back with ours.
+    if environment == "development":
+        assert (serving > before + 10_000, after) == (True, 0)
+    else:
+        assert serving == after == before

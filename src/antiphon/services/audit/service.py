@@ -35,4 +35,4 @@ async def auditor(database: Database, schema: Schema, clock: Clock, log: Logger)
 
 def is_kept(schema: Schema) -> bool:
     """Whether the application has the tables."""
-    return all(table in schema.metadata.tables for table in audit_metadata.tables)
+    return schema.has(audit_metadata)

@@ -73,6 +73,5 @@ class KeptLosses:
 
 def kept_losses(database: Database | None, schema: Schema | None, clock: Clock) -> KeptLosses | None:
     """Where this application keeps losses; None without a database or without the table."""
-    if database is None or schema is None or channels_metadata.tables.keys() - schema.metadata.tables.keys():
-        return None
-    return KeptLosses(database, clock)
+    has_table = schema is not None and schema.has(channels_metadata)
+    return KeptLosses(database, clock) if database is not None and has_table else None

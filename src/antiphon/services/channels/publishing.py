@@ -1,4 +1,4 @@
-"""Shows events when their call has succeeded: sends them to the store, for a while."""
+"""Shows events at the end of their call: sends them to the store, for a while."""
 
 from __future__ import annotations
 
@@ -48,10 +48,9 @@ class Outgoing:
     Without a database, if the call has ended well.
     """
 
-    __slots__ = ("_due", "_lost", "_sender", "_waiting", "_work")
+    __slots__ = ("_due", "_lost", "_sender", "_work")
 
     def __init__(self, ctx: Context, sender: Sender) -> None:
-        self._waiting: list[Item] = []
         self._due: list[Item] = []
         self._lost: list[Item] = []
         self._sender = sender
@@ -70,7 +69,7 @@ class Outgoing:
 
     def _take(self, item: Item) -> None:
         if self._work is None:
-            self._waiting.append(item)
+            self._due.append(item)
         else:
             self._work.when_ended(self._transaction_ended, item)
 
@@ -79,13 +78,12 @@ class Outgoing:
 
     async def _end(self, error: BaseException | None) -> None:
         try:
-            if error is None and self._work is not None:
+            if self._work is None and error is not None:
+                self._due.clear()
+            elif self._work is not None and error is None:
                 # What was published behind the last commit, by a callback or another step, waits for none.
                 await self._work.commit()
-            elif error is None:
-                self._due += self._waiting
         finally:
-            self._waiting.clear()
             due, self._due = self._due, []
             lost, self._lost = self._lost, []
             if due or lost:

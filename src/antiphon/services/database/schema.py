@@ -51,9 +51,13 @@ class Schema:
         async for finding in check_schema(self, review):
             yield finding
 
+    def has(self, tables: MetaData) -> bool:
+        """Whether the application has these tables."""
+        return not self._missing(tables)
+
     def require(self, tables: MetaData, name: str, asker: str) -> None:
         """Raise SetupError unless the application has these tables; `name` is how the public API calls them."""
-        missing = [table for table in tables.tables if table not in self.metadata.tables]
+        missing = self._missing(tables)
         if missing:
             raise SetupError(
                 f"{asker} needs tables that the schema does not hold: {', '.join(missing)}. "
@@ -61,6 +65,9 @@ class Schema:
                 f"`for table in {name}.tables.values(): table.to_metadata(metadata)`; "
                 f"and write the migration with the command `migrate --make`."
             )
+
+    def _missing(self, tables: MetaData) -> list[str]:
+        return [table for table in tables.tables if table not in self.metadata.tables]
 
 
 @dataclass(frozen=True, slots=True)
